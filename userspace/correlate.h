@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Ordered events + processes + specs -> rows of the log. Nothing here knows how a row is printed,
+ * and nothing to the right of here knows what an event is.
+ */
+#ifndef CORRELATE_H
+#define CORRELATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "fact.h"
+#include "lang.h"
+#include "proctree.h"
+#include "record.h"
+
+/* One row of the log. Pointers are valid during the call that hands it over. */
+struct row {
+	uint64_t seq; /* counts from 1, over all processes (and hosts of a merged replay) */
+	uint64_t time_ns, late_ns;
+	const struct proc *proc;
+	uint32_t pid, tid;
+	uint64_t start_ns;
+	const char *role;     /* "" while unknown */
+	const char *label;    /* in the chosen language, with 之前/之后 */
+	const char *function; /* "" for a point */
+	enum rt_when when;
+	struct rt_snapshot rss;
+	int64_t delta; /* to the row before it of the same program, 0 for the first */
+	int64_t total; /* to the program's first row */
+	bool exact, baseline /* first row of its program */, extra, inherited, unwound, borrowed;
+	bool unstable;
+};
+
+/* Events of a process that were lost before `time_ns`, after its row at `since_ns` (0: none). */
+struct loss {
+	const struct proc *proc;
+	uint64_t count, since_ns, time_ns;
+};
+
+/* What happened to whole runs, for the report at the end. */
+struct spec_stat {
+	const struct fact_spec *spec;
+	uint64_t rows;
+};
+struct func_stat {
+	const struct fact_func *func;
+	uint64_t entries, returns; /* hits in traced processes */
+};
+struct run_summary {
+	const struct fact_host *host;
+	const struct fact_end *end; /* NULL when the tape broke off */
+	uint64_t rows, rows_inexact, rows_unstable;
+	uint64_t loss[RT_LOSS_MAX];
+	const struct spec_stat *specs;
+	size_t n_specs;
+	const struct func_stat *funcs;
+	size_t n_funcs;
+	struct rt_snapshot tree_end; /* sum of the last snapshots of living, non-borrowed programs */
+	uint64_t processes;
+};
+
+/* Where rows go. Any may return -errno, which ends the run. */
+struct row_ops {
+	/* once, before anything else, when the host and all specs of the start are known */
+	int (*header)(void *ctx, const struct fact_host *host, const struct spec_stat *specs,
+		size_t n_specs);
+	int (*row)(void *ctx, const struct row *row);
+	int (*loss)(void *ctx, const struct loss *loss);
+	/* a program has ended (exit, exec, or the end of the run), with all that is known of it */
+	int (*process)(void *ctx, const struct proc *p);
+	int (*summary)(void *ctx, const struct run_summary *sum);
+	/* everything up to here may be flushed to the reader */
+	int (*flush)(void *ctx);
+};
+
+struct correlate_options {
+	enum lang lang;
+	bool skip_extra;    /* the seed's format: extra labels neither print nor move a delta */
+	uint64_t min_delta; /* rows that moved less are not printed and move no delta */
+};
+
+struct run;
+
+/* One run being rendered: timeline, proctree and correlation behind one record_fn. */
+struct run *run__new(const struct correlate_options *opt, const struct row_ops *ops, void *ctx);
+/* A record_fn. -EBADMSG for an event or fact that does not decode (nothing is changed by it). */
+int run__feed(void *run, const struct record *rec);
+/* Releases what is held, ends all programs, and gives the summary. Once. */
+int run__finish(struct run *run);
+void run__free(struct run *run);
+
+#endif

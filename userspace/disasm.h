@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a uprobe on an instruction costs, and where a function ends. By capstone. */
+#ifndef DISASM_H
+#define DISASM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "elf.h"
+
+/* How the kernel runs a probed instruction, cheapest first (arch/x86/kernel/uprobes.c). */
+enum cost_class {
+	COST_NOP5,     /* 5-byte nop: optimised to a call on 6.18 and later */
+	COST_EMULATED, /* nop, push of a register, call, jmp, jcc: no second trap */
+	COST_STEPPED,  /* anything else is single-stepped: two traps */
+	COST_INVALID,  /* cannot be probed (not an instruction, or one the kernel refuses) */
+};
+const char *cost_class_name(enum cost_class c);
+
+/* The instruction at a virtual address, as text ("push rbp") into buf, and its class. */
+enum cost_class disasm_cost(struct elf_file *elf, uint64_t addr, char *buf, size_t len);
+
+struct func_exit {
+	uint64_t addr, offset;
+	bool tail; /* a jump to another function, not a ret */
+};
+
+struct func_exits {
+	struct func_exit *exits;
+	size_t n;
+	bool complete;	  /* every way out that the code shows is in the list */
+	const char *why;  /* when not complete: a constant string */
+};
+
+/*
+ * Finds each ret and each jump out of the function (direct, or through memory or a register where
+ * it is not a jump table). An indirect jump that may be a jump table within the function makes the
+ * result incomplete. 0 and *out (freed by func_exits__clear), -ENOENT: size unknown, -errno.
+ */
+int disasm_exits(struct elf_file *elf, const struct elf_func *func, struct func_exits *out);
+void func_exits__clear(struct func_exits *e);
+
+#endif

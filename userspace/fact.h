@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Facts: what user space learned during a run, in a form that a tape can keep. On the wire each is
+ * a JSON object, so that fields can be added and old tapes still be read; strings from a target
+ * are made valid UTF-8 on the way in.
+ */
+#ifndef FACT_H
+#define FACT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "record.h"
+
+struct fact_host {
+	char *host, *kernel, *version; /* host name, uname -r, version of this tool */
+	uint64_t start_ns;	       /* CLOCK_MONOTONIC when tracing began: 0.000s of the log */
+	int64_t realtime_offset_ns;    /* CLOCK_REALTIME - CLOCK_MONOTONIC */
+	uint64_t window_ns;	       /* by how much the live log is delayed */
+	uint64_t step;		       /* bytes; 0: no points */
+	unsigned int cpus;	       /* possible CPUs */
+};
+
+/* A checkpoint spec as it was resolved. Ids count from 0 in profile order. */
+struct fact_spec {
+	unsigned int id;
+	char *text;	    /* as written: "postgres:tuplesort_*" */
+	char *profile;	    /* name of the profile it is from, or NULL */
+	char *entry[2];	    /* label at entry, [LANG_ZH], [LANG_EN]; NULL: no row at entry */
+	char *leave[2];	    /* label at return; NULL: no row at return */
+	bool extra;	    /* not one of the seed's labels */
+	char *unmatched;    /* why nothing matched, or NULL */
+};
+
+struct fact_func {
+	unsigned int id;
+	char *name;	     /* demangled where it was mangled; "PROVIDER:NAME" of a USDT probe */
+	char *file;	     /* path of the probed file as its processes see it */
+	uint64_t offset;     /* in the file, of the probed instruction */
+	char *cost;	     /* cost class of the entry's instruction */
+	char *returns;	     /* how its return is seen: see enum return_way */
+	unsigned int *specs; /* ids, in profile order */
+	size_t n_specs;
+};
+
+struct fact_proc {
+	uint32_t pid;
+	uint64_t start_ns;
+	char *role;    /* NULL: not known */
+	char *cmdline; /* arguments joined by spaces */
+	char *comm;
+};
+
+struct fact_maps {
+	uint32_t pid;
+	uint64_t start_ns;
+	char **files; /* distinct mapped files */
+	size_t n_files;
+};
+
+/* Named totals: losses since the beginning, and hits per function. Sent at the end. */
+struct fact_counters {
+	uint64_t loss[16]; /* by enum rt_loss; unknown ones are ignored */
+	struct fact_hits {
+		unsigned int func;
+		uint64_t entries, returns;
+	} *hits;
+	size_t n_hits;
+};
+
+struct fact_end {
+	uint64_t time_ns;
+	char *reason; /* "exit", "interrupt", "duration", ... */
+};
+
+/* One of the above, by kind. */
+struct fact {
+	enum record_kind kind;
+	union {
+		struct fact_host host;
+		struct fact_spec spec;
+		struct fact_func func;
+		struct fact_proc proc;
+		struct fact_maps maps;
+		struct fact_counters counters;
+		struct fact_end end;
+	};
+};
+
+/* Encodes and hands the record to `emit`. 0, -ENOMEM, or what emit returned. */
+int fact__emit(const struct fact *fact, record_fn *emit, void *ctx);
+
+/* Fills *fact with copies that fact__clear frees. -EBADMSG: not JSON or a field is missing or of
+ * the wrong type; -ENOMEM. */
+int fact__decode(const struct record *rec, struct fact *fact);
+void fact__clear(struct fact *fact);
+
+#endif

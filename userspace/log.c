@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Set once by main before anything else runs. */
+static enum log_level threshold = LOG_INFO;
+
+void log_set_level(enum log_level level)
+{
+	threshold = level;
+}
+
+enum log_level log_level(void)
+{
+	return threshold;
+}
+
+static void vlog(enum log_level level, const char *prefix, const char *fmt, va_list ap)
+{
+	if (level > threshold)
+		return;
+	flockfile(stderr);
+	fputs(prefix, stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	funlockfile(stderr);
+}
+
+#define DEFINE_LOG(name, level, prefix)                                                            \
+	void name(const char *fmt, ...)                                                            \
+	{                                                                                          \
+		va_list ap;                                                                        \
+                                                                                                   \
+		va_start(ap, fmt);                                                                 \
+		vlog(level, prefix, fmt, ap);                                                      \
+		va_end(ap);                                                                        \
+	}
+
+DEFINE_LOG(log_error, LOG_ERROR, "ramtrace-bpf: error: ")
+DEFINE_LOG(log_warn, LOG_WARN, "ramtrace-bpf: warning: ")
+DEFINE_LOG(log_info, LOG_INFO, "ramtrace-bpf: ")
+DEFINE_LOG(log_debug, LOG_DEBUG, "ramtrace-bpf: debug: ")

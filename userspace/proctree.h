@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who the processes of a run are: identity (pid and start time, since pids are reused), family,
+ * role, title, first, last and peak memory. Fed in the order of time by the events of process
+ * life, and at any time by REC_PROC facts. A program is one life of a process between two execs:
+ * exec ends one `struct proc` and begins the next.
+ */
+#ifndef PROCTREE_H
+#define PROCTREE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "../bpf/ramtrace.h"
+#include "fact.h"
+
+struct proc {
+	uint32_t pid, ppid;
+	uint64_t start_ns, parent_start_ns;
+	uint64_t born_ns; /* when this program began here: attach, fork or exec */
+	uint64_t end_ns;  /* 0 while it lives */
+	char *role;	  /* never NULL: "" while unknown */
+	char *cmdline;	  /* never NULL, "" while unknown; valid UTF-8, no control characters */
+	char comm[RT_COMM_LEN];
+	bool borrowed, attached, ended, execed, oom, stale;
+	int exit_code; /* as wait(2), valid once ended and not execed; -1 before */
+	struct rt_totals totals;
+	bool have_totals;
+	uint64_t min_flt, maj_flt;
+	/* what correlate keeps here: rows, baseline and the row before */
+	uint64_t rows;
+	uint64_t baseline; /* rss at its first row */
+	uint64_t last_rss; /* rss at its last row */
+	uint64_t last_row_ns;
+	uint64_t lost;	   /* events of it that were lost */
+};
+
+struct proctree;
+
+struct proctree *proctree__new(void);
+void proctree__free(struct proctree *pt);
+
+/* The running program of that process; made up if no birth was seen. NULL only without memory. */
+struct proc *proctree__get(struct proctree *pt, uint32_t pid, uint64_t start_ns);
+/* As get, but NULL when it is not known. */
+struct proc *proctree__find(const struct proctree *pt, uint32_t pid, uint64_t start_ns);
+
+/* Each applies one event and returns the program that it concerns, or NULL without memory. */
+struct proc *proctree__fork(struct proctree *pt, const struct rt_fork *ev, uint64_t time_ns);
+struct proc *proctree__totals(struct proctree *pt, const struct rt_totals_event *ev,
+	uint64_t time_ns);
+struct proc *proctree__exit(struct proctree *pt, const struct rt_exit *ev, uint64_t time_ns);
+/* *old is the program that ended (caller releases it with proctree__forget), the result the new
+ * one. */
+struct proc *proctree__exec(struct proctree *pt, const struct rt_exec *ev, uint64_t time_ns,
+	struct proc **old);
+void proctree__learn(struct proctree *pt, const struct fact_proc *fact);
+/* Drops an ended program and its memory. */
+void proctree__forget(struct proctree *pt, struct proc *p);
+
+/* All that have not been forgotten, in the order of birth. */
+typedef int proc_fn(void *ctx, struct proc *p);
+int proctree__each(struct proctree *pt, proc_fn *fn, void *ctx);
+
+#endif
