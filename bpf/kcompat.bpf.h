@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One inline per difference between kernels, each naming the commit that made it. */
+#ifndef KCOMPAT_BPF_H
+#define KCOMPAT_BPF_H
+
+/* Before f1a7941243c1 ("mm: convert mm's rss stats into percpu_counter", 6.2) the counters were
+ * plain, with a cache of up to 64 faults in every thread (SPLIT_RSS_COUNTING). */
+struct mm_rss_stat {
+	atomic_long_t count[4];
+} __attribute__((preserve_access_index));
+
+struct task_rss_stat {
+	int events;
+	int count[4];
+} __attribute__((preserve_access_index));
+
+struct mm_struct___split {
+	struct mm_rss_stat rss_stat;
+} __attribute__((preserve_access_index));
+
+struct task_struct___split {
+	struct task_rss_stat rss_stat;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool kcompat_rss_is_percpu(void)
+{
+	return !bpf_core_type_exists(struct mm_rss_stat);
+}
+
+/* User registers at the last entry into the kernel. bpf_task_pt_regs is from dd6e10fbd9fb (5.15);
+ * before it they lie at the top of the kernel stack, 16 KiB on x86-64. */
+static __always_inline struct pt_regs *kcompat_user_regs(struct task_struct *task)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (struct pt_regs *)bpf_task_pt_regs(task);
+	return (struct pt_regs *)(BPF_CORE_READ(task, stack) + 16384 -
+				  bpf_core_type_size(struct pt_regs));
+}
+
+/* oom:mark_victim got the task instead of its pid in 72ba14deb40a (6.8). */
+static __always_inline u32 kcompat_victim_tgid(u64 arg)
+{
+	if (arg < (1ULL << 32))
+		return (u32)arg;
+	return BPF_CORE_READ((struct task_struct *)arg, tgid);
+}
+
+#endif

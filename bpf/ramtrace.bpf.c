@@ -1,0 +1,836 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Entry points. Each finds out whom it concerns and leaves the rest to rss.bpf.h (how much) and
+ * span.bpf.h (which span).
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+#include "ramtrace.h"
+#include "span.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* Knobs, set before load. */
+const volatile u32 tool_tgid = 0;	  /* whose writes are the probes' footprint */
+const volatile u64 step_pages = 0;	  /* --step; 0: no points */
+const volatile bool follow_children = true;
+const volatile u32 max_funcs = 1;
+
+/* Set by the loader between two runs of the task iterator. */
+u32 report_processes; /* 0: adopt the tree, 1: report every process */
+u32 adopted;	      /* processes that the last run took in */
+
+enum proc_flags {
+	PROC_WAITS_FOR_EXEC = 1 << 0, /* our own fork that has not become the command yet */
+	PROC_BORROWED = 1 << 1,	      /* on its parent's mm */
+};
+
+struct proc_state {
+	u64 mm; /* 0: wanted, not set up yet */
+	u64 start_ns;
+	u32 flags;
+	u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32); /* tgid */
+	__type(value, struct proc_state);
+} procs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32); /* function id */
+	__type(value, struct rt_hits);
+} hits SEC(".maps");
+
+/* --- set-up ------------------------------------------------------------------------------------ */
+
+SEC("syscall")
+int init_cpu_offsets(void *ctx)
+{
+	u32 zero = 0;
+	u64 map = (u64)&cpu_anchor, base = 0;
+	u64 pptr = bpf_core_field_offset(struct bpf_array, pptrs);
+	u64 slot;
+
+	/* Pointers become numbers by way of memory: the verifier allows no arithmetic on them. */
+	bpf_probe_read_kernel(&slot, sizeof(slot), &map);
+	if (bpf_probe_read_kernel(&base, sizeof(base), (void *)(slot + pptr)))
+		return 1;
+	for (u32 cpu = 0; cpu < RT_MAX_CPUS && cpu < nr_cpus; cpu++) {
+		u64 *elem = bpf_map_lookup_percpu_elem(&cpu_anchor, &zero, cpu);
+		u64 addr = (u64)elem, number = 0;
+
+		bpf_probe_read_kernel(&number, sizeof(number), &addr);
+		if (!number)
+			return 2;
+		cpu_offset[cpu] = number - base;
+	}
+	return 0;
+}
+
+/* --- who ---------------------------------------------------------------------------------------- */
+
+static __always_inline struct mm_state *mm_of(struct mm_struct *mm)
+{
+	u64 key = (u64)mm;
+
+	return bpf_map_lookup_elem(&mms, &key);
+}
+
+/* Adds a process that has an mm to the traced ones. NULL: no room (counted). */
+static __noinline struct mm_state *process_track(struct task_struct *task, u32 flags)
+{
+	u32 tgid = BPF_CORE_READ(task, tgid);
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct proc_state ps = {.mm = (u64)mm,
+		.start_ns = BPF_CORE_READ(task, group_leader, start_time),
+		.flags = flags};
+	struct mm_state *st;
+
+	if (bpf_map_update_elem(&procs, &tgid, &ps, BPF_ANY)) {
+		count_loss(RT_LOSS_PROC_MAP);
+		return NULL;
+	}
+	if (flags & PROC_BORROWED)
+		return mm_of(mm);
+	st = mm_track(mm, task);
+	if (!st)
+		return NULL;
+	st->tgid = tgid;
+	st->start_ns = ps.start_ns;
+	mm_baseline(st, mm, task, bpf_ktime_get_ns());
+	return st;
+}
+
+/* Where the thread's own stack lies: below start_stack in the main thread, below the thread
+ * descriptor, which the thread pointer points to, in others (glibc and musl). */
+static __always_inline void thread_set_stack(struct thread_state *ts, struct task_struct *task,
+	struct mm_struct *mm)
+{
+	u64 top;
+
+	if (ts->tid == ts->tgid)
+		top = BPF_CORE_READ(mm, start_stack);
+	else
+#if defined(__TARGET_ARCH_x86)
+		top = BPF_CORE_READ(task, thread.fsbase);
+#else
+		top = BPF_CORE_READ(task, thread.uw.tp_value);
+#endif
+	ts->stack_hi = top;
+	ts->stack_lo = top > NATIVE_STACK_BYTES ? top - NATIVE_STACK_BYTES : 0;
+}
+
+static __noinline bool thread_set_up(struct thread_state *ts, struct task_struct *task,
+	struct mm_struct *mm)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	u32 tgid = id >> 32;
+	struct proc_state *ps = bpf_map_lookup_elem(&procs, &tgid);
+
+	ts->mm = 0;
+	ts->depth = 0;
+	if (!ps || (ps->flags & PROC_WAITS_FOR_EXEC) || ps->mm != (u64)mm)
+		return false;
+	ts->tgid = tgid;
+	ts->tid = (u32)id;
+	ts->start_ns = ps->start_ns;
+	ts->borrowed = ps->flags & PROC_BORROWED;
+	thread_set_stack(ts, task, mm);
+	ts->mm = (u64)mm;
+	return true;
+}
+
+/* The current thread's state if its process is traced, else NULL. */
+static __always_inline struct thread_state *thread_get(struct task_struct *task, struct mm_struct *mm)
+{
+	struct thread_state *ts = bpf_task_storage_get(&threads, task, 0, 0);
+	u32 tgid;
+
+	if (ts) {
+		if (ts->mm == (u64)mm)
+			return ts;
+		return thread_set_up(ts, task, mm) ? ts : NULL;
+	}
+	tgid = bpf_get_current_pid_tgid() >> 32;
+	if (!bpf_map_lookup_elem(&procs, &tgid))
+		return NULL;
+	ts = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!ts) {
+		count_loss(RT_LOSS_THREAD);
+		return NULL;
+	}
+	return thread_set_up(ts, task, mm) ? ts : NULL;
+}
+
+/* --- checkpoints --------------------------------------------------------------------------------- */
+
+/* Reads the RSS into the look; false: unreadable (counted, no rows can be made). */
+static __always_inline bool look_snapshot(struct look *lk, struct mm_struct *mm, struct task_struct *task,
+	s64 *pages)
+{
+	int ret = rss_read(mm, task, lk->st, pages);
+
+	if (ret < 0) {
+		count_loss(RT_LOSS_READ);
+		return false;
+	}
+	if (ret > 0)
+		lk->flags |= RT_F_UNSTABLE;
+	rss_to_wire(&lk->rss, pages);
+	return true;
+}
+
+static __always_inline void send_entry(const struct look *lk)
+{
+	struct rt_checkpoint *ev = event_reserve(sizeof(*ev), lk->st);
+
+	if (!ev)
+		return;
+	event_header(&ev->h, RT_EV_CHECKPOINT, sizeof(*ev), lk->st);
+	ev->h.pid = lk->ts->tgid;
+	ev->h.tid = lk->ts->tid;
+	ev->h.start_ns = lk->ts->start_ns;
+	ev->h.time_ns = lk->now;
+	ev->late_ns = 0;
+	ev->rss = lk->rss;
+	ev->func = lk->func;
+	ev->when = RT_ENTRY;
+	ev->flags = lk->flags | (lk->ts->borrowed ? RT_F_BORROWED : 0);
+	bpf_ringbuf_submit(ev, ring_flags());
+}
+
+static __always_inline void handle_ret(struct look *lk)
+{
+	struct thread_state *ts = lk->ts;
+	struct span *s;
+
+	find_for_ret(lk);
+	if (!lk->found) {
+		count_loss(RT_LOSS_UNMATCHED);
+		return;
+	}
+	s = span_at(ts, lk->found - 1);
+	if (!s)
+		return;
+	span_report(lk, s, 0, 0);
+	s->flags |= SPAN_CLOSED;
+	close_tails(lk);
+}
+
+static __always_inline void handle_tail(struct look *lk)
+{
+	struct span *s;
+
+	find_for_ret(lk);
+	if (!lk->found)
+		return;
+	s = span_at(lk->ts, lk->found - 1);
+	if (s)
+		s->flags |= SPAN_TAIL;
+}
+
+static __always_inline void count_hit(u32 func, bool entry)
+{
+	struct rt_hits *h = bpf_map_lookup_elem(&hits, &func);
+
+	if (!h)
+		return;
+	if (entry)
+		h->entries++;
+	else
+		h->returns++;
+}
+
+/* All probes of functions come here. `sp` is the stack pointer as it is at the function's entry. */
+static __always_inline int on_site(u64 cookie, u64 sp)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	u32 site = cookie & ((1 << RT_SITE_BITS) - 1);
+	u32 func_flags = (cookie >> RT_SITE_BITS) & 0xf;
+	struct look lk = {.sp = sp, .func = cookie >> 8};
+	s64 pages[MM_KINDS];
+
+	lk.ts = thread_get(task, mm);
+	if (!lk.ts)
+		return 0;
+	lk.st = mm_of(mm);
+	if (!lk.st)
+		return 0;
+	lk.now = bpf_ktime_get_ns();
+	lk.late_ns = lk.now - lk.ts->look_ns;
+	lk.equal = site == RT_SITE_ENTRY;
+	if (!look_snapshot(&lk, mm, task, pages))
+		return 0;
+	if (lk.ts->depth)
+		close_gone(&lk);
+	if (site == RT_SITE_ENTRY) {
+		count_hit(lk.func, true);
+		send_entry(&lk);
+		if (func_flags & RT_FN_RETURNS)
+			span_push(lk.ts, sp, lk.func, func_flags);
+	} else if (site == RT_SITE_RET) {
+		count_hit(lk.func, false);
+		handle_ret(&lk);
+	} else {
+		handle_tail(&lk);
+	}
+	look_done(lk.ts, lk.st, lk.now);
+	if (site != RT_SITE_TAIL)
+		lk.st->row_total = rss_total(pages);
+	return 0;
+}
+
+SEC("uprobe")
+int on_function(struct pt_regs *ctx)
+{
+	return on_site(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx));
+}
+
+/* --uretprobe: the return address has been popped already. */
+SEC("uretprobe")
+int on_uretprobe(struct pt_regs *ctx)
+{
+	return on_site(bpf_get_attach_cookie(ctx) | RT_SITE_RET, PT_REGS_SP(ctx) - sizeof(long));
+}
+
+/* The dynamic linker's list of mapped files has changed: _dl_debug_state of ld.so. */
+SEC("uprobe")
+int on_mapped(struct pt_regs *ctx)
+{
+	u64 id = bpf_get_current_pid_tgid();
+	u32 tgid = id >> 32;
+	struct proc_state *ps = bpf_map_lookup_elem(&procs, &tgid);
+	struct rt_mapped *ev;
+
+	if (!ps || (ps->flags & PROC_WAITS_FOR_EXEC))
+		return 0;
+	ev = event_reserve(sizeof(*ev), NULL);
+	if (!ev)
+		return 0;
+	event_header(&ev->h, RT_EV_MAPPED, sizeof(*ev), NULL);
+	ev->h.pid = tgid;
+	ev->h.tid = (u32)id;
+	ev->h.start_ns = ps->start_ns;
+	ev->h.time_ns = bpf_ktime_get_ns();
+	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
+	return 0;
+}
+
+/* --- accounting ---------------------------------------------------------------------------------- */
+
+static __always_inline void send_point(struct mm_struct *mm, struct task_struct *task,
+	struct mm_state *st, u64 now)
+{
+	s64 pages[MM_KINDS];
+	struct rt_checkpoint *ev;
+	int ret = rss_read(mm, task, st, pages);
+
+	if (ret < 0) {
+		count_loss(RT_LOSS_READ);
+		return;
+	}
+	ev = event_reserve(sizeof(*ev), st);
+	if (!ev)
+		return;
+	event_header(&ev->h, RT_EV_CHECKPOINT, sizeof(*ev), st);
+	ev->h.pid = ev->h.tid = st->tgid;
+	if (BPF_CORE_READ(task, tgid) == st->tgid)
+		ev->h.tid = BPF_CORE_READ(task, pid);
+	ev->h.start_ns = st->start_ns;
+	ev->h.time_ns = now;
+	ev->late_ns = 0;
+	rss_to_wire(&ev->rss, pages);
+	ev->func = RT_NO_FUNC;
+	ev->when = RT_POINT;
+	ev->flags = ret > 0 ? RT_F_UNSTABLE : 0;
+	bpf_ringbuf_submit(ev, ring_flags());
+}
+
+static __always_inline void account(struct mm_state *st, u32 kind, s64 delta, bool own, bool tool, u64 now)
+{
+	s64 cur;
+
+	kind &= 3;
+	__sync_fetch_and_add(&st->cur[kind], delta);
+	__sync_fetch_and_add(&st->changes, 1);
+	if (tool)
+		__sync_fetch_and_add(&st->footprint[kind], delta);
+	else if (!own)
+		__sync_fetch_and_add(&st->foreign[kind], delta);
+	else if (delta > 0)
+		__sync_fetch_and_add(&st->grown[kind], delta);
+	else
+		__sync_fetch_and_add(&st->returned[kind], -delta);
+	cur = st->cur[kind];
+	if (cur > st->kind_peak[kind])
+		st->kind_peak[kind] = cur;
+	mm_note_peak(st, st->cur, now);
+}
+
+/* Spans of the current thread that ended before this change: their value is the RSS without it. */
+static __always_inline void look_before_change(struct task_struct *task, struct mm_struct *mm,
+	struct mm_state *st, u32 kind, s64 delta, u64 now)
+{
+	struct look lk = {.st = st, .now = now, .func = RT_NO_FUNC};
+	s64 pages[MM_KINDS];
+
+	lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!lk.ts || lk.ts->mm != (u64)mm)
+		return;
+	if (lk.ts->depth) {
+		lk.sp = BPF_CORE_READ(kcompat_user_regs(task), sp);
+		lk.late_ns = now - lk.ts->look_ns;
+		if (top_gone(&lk)) {
+			int ret = rss_read(mm, task, st, pages);
+
+			if (ret < 0)
+				return;
+			if (ret > 0)
+				lk.flags = RT_F_UNSTABLE;
+			pages[kind & 3] -= delta;
+			rss_to_wire(&lk.rss, pages);
+			close_gone(&lk);
+		}
+	}
+	/* this change, which is the thread's own, is about to be counted */
+	lk.ts->look_ns = now;
+	lk.ts->look_changes = st->changes + 1;
+}
+
+SEC("tp_btf/rss_stat")
+int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
+{
+	struct mm_state *st = mm_of(mm);
+	struct task_struct *task;
+	struct mm_struct *current_mm;
+	bool own, kthread;
+	u32 kind = member, tgid;
+	u64 now;
+	s64 delta, moved;
+
+	if (!st || kind >= MM_KINDS)
+		return 0;
+	task = bpf_get_current_task_btf();
+	current_mm = BPF_CORE_READ(task, mm);
+	kthread = BPF_CORE_READ(task, flags) & PF_KTHREAD;
+	own = current_mm == mm && !kthread;
+	tgid = bpf_get_current_pid_tgid() >> 32;
+	/* A process that has left its mm (exec, or exit before 6.16) tears it down: the last value
+	 * is the one before that. */
+	if (!own && !kthread && tgid == st->tgid)
+		return 0;
+	now = bpf_ktime_get_ns();
+	delta = mm_event_delta(mm, task, st, kind);
+	if (own)
+		look_before_change(task, mm, st, kind, delta, now);
+	account(st, kind, delta, own, tgid == tool_tgid, now);
+	if (!step_pages)
+		return 0;
+	moved = rss_total(st->cur) - st->row_total;
+	if (moved >= (s64)step_pages || -moved >= (s64)step_pages) {
+		st->row_total += moved;
+		send_point(mm, task, st, now);
+	}
+	return 0;
+}
+
+/* A switch is a look: it bounds how late the end of a span is noticed. While a thread is off its
+ * CPU it cannot return, so what others change in that time does not make its rows inexact. */
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	struct thread_state *ts = bpf_task_storage_get(&threads, prev, 0, 0);
+	struct look lk = {.func = RT_NO_FUNC};
+	struct mm_struct *mm;
+	s64 pages[MM_KINDS];
+
+	lk.now = bpf_ktime_get_ns();
+	if (ts && ts->depth && ts->mm) {
+		mm = BPF_CORE_READ(prev, mm);
+		lk.st = mm_of(mm);
+		if (lk.st && ts->mm == (u64)mm) {
+			lk.ts = ts;
+			lk.sp = BPF_CORE_READ(kcompat_user_regs(prev), sp);
+			lk.late_ns = lk.now - ts->look_ns;
+			if (top_gone(&lk) && look_snapshot(&lk, mm, prev, pages))
+				close_gone(&lk);
+			look_done(ts, lk.st, lk.now);
+		}
+	}
+	ts = bpf_task_storage_get(&threads, next, 0, 0);
+	if (ts && ts->depth && ts->mm)
+		look_done(ts, mm_of((struct mm_struct *)ts->mm), lk.now);
+	return 0;
+}
+
+/* --- life of processes --------------------------------------------------------------------------- */
+
+static __always_inline void totals_to_wire(struct rt_totals *t, const struct mm_state *st)
+{
+	rss_to_wire(&t->first, st->first);
+	rss_to_wire(&t->last, st->cur);
+	rss_to_wire(&t->peak, st->peak);
+	rss_to_wire(&t->kind_peak, st->kind_peak);
+	t->peak_ns = st->peak_ns;
+	rss_change_to_wire(&t->grown, st->grown);
+	rss_change_to_wire(&t->returned, st->returned);
+	rss_change_to_wire(&t->foreign, st->foreign);
+	rss_change_to_wire(&t->footprint, st->footprint);
+}
+
+/* Faults of a process: of the threads that are gone, and of those that are not. */
+static __noinline int count_faults(struct task_struct *task, u64 *min_flt, u64 *maj_flt)
+{
+	struct signal_struct *sig = BPF_CORE_READ(task, signal);
+	u32 node = bpf_core_field_offset(struct task_struct, thread_node);
+	u64 head = (u64)sig + bpf_core_field_offset(struct signal_struct, thread_head);
+	u64 at = (u64)BPF_CORE_READ(sig, thread_head.next);
+
+	*min_flt = BPF_CORE_READ(sig, min_flt);
+	*maj_flt = BPF_CORE_READ(sig, maj_flt);
+	for (int i = 0; i < MAX_THREADS_SPLIT && at && at != head; i++) {
+		struct task_struct *t = (void *)(at - node);
+
+		*min_flt += BPF_CORE_READ(t, min_flt);
+		*maj_flt += BPF_CORE_READ(t, maj_flt);
+		if (bpf_probe_read_kernel(&at, sizeof(at), (void *)at))
+			break;
+	}
+	return 0;
+}
+
+static __always_inline void read_title(char *title, struct mm_struct *mm)
+{
+	u64 at = 0, end = 0;
+	u32 len;
+
+	__builtin_memset(title, 0, RT_TITLE_LEN);
+	if (!mm)
+		return;
+	at = BPF_CORE_READ(mm, arg_start);
+	end = BPF_CORE_READ(mm, arg_end);
+	if (end <= at)
+		return;
+	len = end - at;
+	if (end - at >= RT_TITLE_LEN)
+		len = RT_TITLE_LEN - 1;
+	len &= RT_TITLE_LEN - 1;
+	bpf_probe_read_user(title, len, (void *)at);
+}
+
+/* The spans that are open in a thread that forks are open in the child too, on its copy of the
+ * stack. */
+static __always_inline void inherit_spans(struct task_struct *parent, struct task_struct *child)
+{
+	struct thread_state *from = bpf_task_storage_get(&threads, parent, 0, 0);
+	struct thread_state *to;
+	u32 tid = BPF_CORE_READ(child, pid);
+
+	if (!from || !from->depth || !from->mm)
+		return;
+	to = bpf_task_storage_get(&threads, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!to) {
+		count_loss(RT_LOSS_THREAD);
+		return;
+	}
+	to->tgid = to->tid = tid;
+	to->start_ns = BPF_CORE_READ(child, start_time);
+	to->borrowed = 0;
+	to->stack_lo = from->stack_lo;
+	to->stack_hi = from->stack_hi;
+	to->look_ns = bpf_ktime_get_ns();
+	to->look_changes = 0;
+	to->depth = from->depth;
+	for (u32 i = 0; i < RT_CHUNK_SPANS; i++) {
+		to->spans[i] = from->spans[i];
+		to->spans[i].flags |= SPAN_INHERITED;
+	}
+	for (u32 c = 1; c < RT_MAX_CHUNKS && c * RT_CHUNK_SPANS < from->depth; c++) {
+		struct span_chunk_key key = {.tid = from->tid, .chunk = c};
+		struct span_chunk *chunk = bpf_map_lookup_elem(&span_chunks, &key);
+
+		key.tid = tid;
+		if (!chunk || bpf_map_update_elem(&span_chunks, &key, chunk, BPF_ANY))
+			break;
+	}
+	to->mm = (u64)BPF_CORE_READ(child, mm);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	u32 ptgid = BPF_CORE_READ(parent, tgid), tgid = BPF_CORE_READ(child, tgid);
+	struct proc_state *ps = bpf_map_lookup_elem(&procs, &ptgid);
+	bool borrowed = BPF_CORE_READ(parent, mm) == BPF_CORE_READ(child, mm);
+	struct mm_state *st;
+	struct rt_fork *ev;
+
+	if (!ps || !follow_children || ptgid == tgid || (ps->flags & PROC_WAITS_FOR_EXEC))
+		return 0;
+	st = process_track(child, borrowed ? PROC_BORROWED : 0);
+	if (!st)
+		return 0;
+	if (!borrowed)
+		inherit_spans(parent, child);
+	ev = event_reserve(sizeof(*ev), st);
+	if (!ev)
+		return 0;
+	event_header(&ev->h, RT_EV_FORK, sizeof(*ev), st);
+	ev->h.pid = ev->h.tid = tgid;
+	ev->h.start_ns = BPF_CORE_READ(child, start_time);
+	ev->h.time_ns = bpf_ktime_get_ns();
+	ev->ppid = ptgid;
+	ev->flags = borrowed ? RT_P_BORROWED : 0;
+	ev->parent_start_ns = ps->start_ns;
+	rss_to_wire(&ev->rss, st->cur);
+	bpf_ringbuf_submit(ev, ring_flags());
+	return 0;
+}
+
+/* Ends all spans of a thread, with the RSS that its program had last. */
+static __always_inline void end_spans(struct task_struct *task, struct mm_struct *mm,
+	struct mm_state *st, u64 now)
+{
+	struct look lk = {.st = st, .now = now, .func = RT_NO_FUNC, .all = 1};
+	s64 pages[MM_KINDS];
+
+	lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!lk.ts || !lk.ts->mm)
+		return;
+	if (lk.ts->depth && st) {
+		lk.late_ns = now - lk.ts->look_ns;
+		if (mm)
+			look_snapshot(&lk, mm, task, pages);
+		else
+			rss_to_wire(&lk.rss, st->cur);
+		close_gone(&lk);
+		for (u32 c = 1; c < RT_MAX_CHUNKS; c++) {
+			struct span_chunk_key key = {.tid = lk.ts->tid, .chunk = c};
+
+			if (bpf_map_delete_elem(&span_chunks, &key))
+				break;
+		}
+	}
+	lk.ts->mm = 0;
+	lk.ts->depth = 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
+	u32 tgid = BPF_CORE_READ(task, tgid);
+	struct proc_state *ps = bpf_map_lookup_elem(&procs, &tgid);
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct mm_state *old, *st;
+	struct rt_exec *ev;
+	u32 flags;
+	u64 now, old_mm;
+
+	if (!ps)
+		return 0;
+	now = bpf_ktime_get_ns();
+	flags = ps->flags;
+	old_mm = ps->mm;
+	old = bpf_map_lookup_elem(&mms, &old_mm);
+	end_spans(task, NULL, old, now);
+	st = process_track(task, 0);
+	if (!st)
+		return 0;
+	ev = event_reserve(sizeof(*ev), st);
+	if (ev) {
+		event_header(&ev->h, RT_EV_EXEC, sizeof(*ev), st);
+		ev->h.pid = tgid;
+		ev->h.tid = BPF_CORE_READ(task, pid);
+		ev->h.start_ns = st->start_ns;
+		ev->h.time_ns = now;
+		count_faults(task, &ev->min_flt, &ev->maj_flt);
+		ev->flags = RT_P_EXECED | (flags & PROC_BORROWED ? RT_P_BORROWED : 0);
+		ev->pad = 0;
+		if (old && !(flags & (PROC_BORROWED | PROC_WAITS_FOR_EXEC)))
+			totals_to_wire(&ev->old, old);
+		else
+			__builtin_memset(&ev->old, 0, sizeof(ev->old));
+		rss_to_wire(&ev->rss, st->cur);
+		read_title(ev->title, mm);
+		bpf_ringbuf_submit(ev, ring_flags());
+	}
+	if (old_mm && !(flags & PROC_BORROWED))
+		mm_forget(old_mm);
+	return 0;
+}
+
+/* Before 6.16 the mm is gone by now (exit_mm comes first); since 08a7491843c3 it is still there. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	u32 tgid = BPF_CORE_READ(task, tgid);
+	struct proc_state *ps = bpf_map_lookup_elem(&procs, &tgid);
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct mm_state *st;
+	struct rt_exit *ev;
+	u64 now, key;
+	s64 pages[MM_KINDS];
+
+	if (!ps)
+		return 0;
+	now = bpf_ktime_get_ns();
+	key = ps->mm;
+	st = bpf_map_lookup_elem(&mms, &key);
+	end_spans(task, mm, st, now);
+	if (BPF_CORE_READ(task, signal, live.counter))
+		return 0;
+	ev = ps->flags & PROC_WAITS_FOR_EXEC ? NULL : event_reserve(sizeof(*ev), st);
+	if (ev) {
+		event_header(&ev->h, RT_EV_EXIT, sizeof(*ev), st);
+		ev->h.pid = tgid;
+		ev->h.tid = BPF_CORE_READ(task, pid);
+		ev->h.start_ns = ps->start_ns;
+		ev->h.time_ns = now;
+		ev->exit_code = BPF_CORE_READ(task, signal, group_exit_code);
+		if (!ev->exit_code)
+			ev->exit_code = BPF_CORE_READ(task, group_leader, exit_code);
+		ev->flags = mm ? 0 : RT_P_STALE;
+		if (ps->flags & PROC_BORROWED)
+			ev->flags |= RT_P_BORROWED;
+		count_faults(task, &ev->min_flt, &ev->maj_flt);
+		if (st && !(ps->flags & PROC_BORROWED))
+			totals_to_wire(&ev->totals, st);
+		else
+			__builtin_memset(&ev->totals, 0, sizeof(ev->totals));
+		if (st && mm && rss_read(mm, task, st, pages) >= 0)
+			rss_to_wire(&ev->totals.last, pages);
+		read_title(ev->title, mm);
+		bpf_ringbuf_submit(ev, ring_flags());
+	}
+	if (key && !(ps->flags & PROC_BORROWED))
+		mm_forget(key);
+	bpf_map_delete_elem(&procs, &tgid);
+	return 0;
+}
+
+SEC("tp_btf/task_rename")
+int BPF_PROG(on_rename, struct task_struct *task, const char *comm)
+{
+	u32 tgid = BPF_CORE_READ(task, tgid);
+	struct proc_state *ps = bpf_map_lookup_elem(&procs, &tgid);
+	struct rt_rename *ev;
+
+	/* the name of a process is that of its first thread */
+	if (!ps || (ps->flags & PROC_WAITS_FOR_EXEC) || BPF_CORE_READ(task, pid) != tgid)
+		return 0;
+	ev = event_reserve(sizeof(*ev), NULL);
+	if (!ev)
+		return 0;
+	event_header(&ev->h, RT_EV_RENAME, sizeof(*ev), NULL);
+	ev->h.pid = ev->h.tid = tgid;
+	ev->h.start_ns = ps->start_ns;
+	ev->h.time_ns = bpf_ktime_get_ns();
+	__builtin_memset(ev->comm, 0, sizeof(ev->comm));
+	bpf_probe_read_kernel_str(ev->comm, sizeof(ev->comm), comm);
+	bpf_ringbuf_submit(ev, ring_flags());
+	return 0;
+}
+
+SEC("raw_tp/mark_victim")
+int on_oom_victim(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 arg = 0;
+	u32 tgid;
+	struct proc_state *ps;
+	struct rt_oom *ev;
+
+	bpf_probe_read_kernel(&arg, sizeof(arg), ctx);
+	tgid = kcompat_victim_tgid(arg);
+	ps = bpf_map_lookup_elem(&procs, &tgid);
+	if (!ps)
+		return 0;
+	ev = event_reserve(sizeof(*ev), NULL);
+	if (!ev)
+		return 0;
+	event_header(&ev->h, RT_EV_OOM, sizeof(*ev), NULL);
+	ev->h.pid = ev->h.tid = tgid;
+	ev->h.start_ns = ps->start_ns;
+	ev->h.time_ns = bpf_ktime_get_ns();
+	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
+	return 0;
+}
+
+/* --- all processes at one time --------------------------------------------------------------------- */
+
+static __always_inline void send_totals(struct task_struct *task, struct proc_state *ps)
+{
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	u64 key = ps->mm;
+	struct mm_state *st = bpf_map_lookup_elem(&mms, &key);
+	struct rt_totals_event *ev;
+	s64 pages[MM_KINDS];
+
+	if (!st)
+		return;
+	ev = event_reserve(sizeof(*ev), st);
+	if (!ev)
+		return;
+	event_header(&ev->h, RT_EV_TOTALS, sizeof(*ev), st);
+	ev->h.pid = ev->h.tid = BPF_CORE_READ(task, tgid);
+	ev->h.start_ns = ps->start_ns;
+	ev->h.time_ns = bpf_ktime_get_ns();
+	ev->ppid = BPF_CORE_READ(task, real_parent, tgid);
+	ev->parent_start_ns = BPF_CORE_READ(task, real_parent, group_leader, start_time);
+	ev->flags = ps->flags & PROC_BORROWED ? RT_P_BORROWED : 0;
+	count_faults(task, &ev->min_flt, &ev->maj_flt);
+	totals_to_wire(&ev->totals, st);
+	if ((u64)mm == key && rss_read(mm, task, st, pages) >= 0)
+		rss_to_wire(&ev->totals.last, pages);
+	else
+		ev->flags |= RT_P_STALE;
+	BPF_CORE_READ_INTO(&ev->comm, task, comm);
+	bpf_ringbuf_submit(ev, ring_flags());
+}
+
+/* Adopting: a process that the user named, or whose parent is traced, is set up. The loader runs
+ * this until nothing new is found, so that no fork falls between the listing and the tracing. */
+static __always_inline void adopt(struct task_struct *task, struct proc_state *ps)
+{
+	u32 ptgid = BPF_CORE_READ(task, real_parent, tgid);
+	struct proc_state *parent;
+	bool borrowed = false;
+
+	if (ps && (ps->mm || (ps->flags & PROC_WAITS_FOR_EXEC)))
+		return;
+	parent = bpf_map_lookup_elem(&procs, &ptgid);
+	if (parent)
+		borrowed = parent->mm && parent->mm == (u64)BPF_CORE_READ(task, mm);
+	if (!ps && (!follow_children || !parent || !parent->mm))
+		return;
+	if (process_track(task, borrowed ? PROC_BORROWED : 0))
+		adopted++;
+}
+
+SEC("iter/task")
+int on_task(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct proc_state *ps;
+	u32 tgid;
+
+	if (!task)
+		return 0;
+	tgid = BPF_CORE_READ(task, tgid);
+	if (BPF_CORE_READ(task, pid) != tgid || !BPF_CORE_READ(task, mm))
+		return 0;
+	ps = bpf_map_lookup_elem(&procs, &tgid);
+	if (!report_processes)
+		adopt(task, ps);
+	else if (ps && ps->mm && !(ps->flags & PROC_WAITS_FOR_EXEC))
+		send_totals(task, ps);
+	return 0;
+}

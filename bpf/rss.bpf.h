@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Exact RSS, and the account of who changed it.
+ *
+ * Since 6.2 an mm has four percpu_counters. Each is a global count, under a lock, plus one part
+ * per CPU that is folded into the count when it passes a batch (32 pages and more). `count` alone
+ * is off by up to a batch per CPU; the truth is count + the sum over all possible CPUs. BPF can
+ * neither take the lock nor dereference a per-CPU pointer that came from kernel memory, so:
+ *
+ *  - the offset of each CPU's area is derived once from a PERCPU_ARRAY of our own (the address of
+ *    its element on that CPU minus its per-CPU pointer), which needs no kernel symbol;
+ *  - a fold that happens while we add up would be counted twice or not at all. It moves `count` and
+ *    holds the lock, so the sum is taken again when either is seen, or when the accounting below
+ *    saw a change of this mm meanwhile. Still moving after four tries: the event says so.
+ *
+ * Up to 6.1 the truth is mm->rss_stat.count + what every thread caches in task->rss_stat.count.
+ *
+ * The account hangs on kmem:rss_stat, which fires after each change of a counter, with the mm but
+ * without the amount. The amount is what this CPU's part moved since the last event here; where it
+ * reads 0 it was folded, and the sum over all CPUs says how much is not accounted for yet. So an
+ * event costs one read, whatever the number of CPUs.
+ */
+#ifndef RSS_BPF_H
+#define RSS_BPF_H
+
+#include "kcompat.bpf.h"
+
+/* Order of the kernel's counters: include/linux/mm_types_task.h */
+enum {
+	MM_FILE = 0,
+	MM_ANON = 1,
+	MM_SWAP = 2,
+	MM_SHMEM = 3,
+	MM_KINDS = 4,
+};
+
+#define PF_KTHREAD	  0x00200000 /* include/linux/sched.h */
+#define PCPC_MAX	  40	     /* largest struct percpu_counter that is read in one go */
+#define SNAPSHOT_TRIES	  4
+#define MAX_THREADS_SPLIT 256
+
+/* Knobs, set before load. */
+const volatile u32 nr_cpus = 1;	    /* possible CPUs */
+const volatile u32 page_shift = 12;
+
+/* Offset of each CPU's area; filled by init_cpu_offsets. */
+u64 cpu_offset[RT_MAX_CPUS];
+
+struct mm_state {
+	s64 cur[MM_KINDS]; /* pages, as accounted: exact but for changes in flight */
+	s64 first[MM_KINDS];
+	s64 peak[MM_KINDS];
+	s64 kind_peak[MM_KINDS];
+	s64 grown[MM_KINDS];
+	s64 returned[MM_KINDS];
+	s64 foreign[MM_KINDS];
+	s64 footprint[MM_KINDS];
+	u64 counters[MM_KINDS]; /* the kernel's per-CPU pointers: constant in an mm's life */
+	s64 peak_total;
+	s64 row_total; /* rss at the last row, for --step */
+	u64 peak_ns;
+	u64 changes; /* rss_stat events, by anybody */
+	u64 start_ns;
+	u32 tgid;
+	u32 lost; /* events not sent since the last one that was */
+};
+
+/* What this CPU's part of each counter was at the last event here. */
+struct mm_cpu {
+	s32 part[MM_KINDS];
+	u32 known; /* bit per kind */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64); /* struct mm_struct * */
+	__type(value, struct mm_state);
+} mms SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 8192);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, struct mm_cpu);
+} mm_cpus SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RT_LOSS_MAX);
+	__type(key, u32);
+	__type(value, u64);
+} losses SEC(".maps");
+
+/* A template whose per-CPU pointer tells the offsets, and the zeroes for new map values. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} cpu_anchor SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct mm_state);
+} zero_mm SEC(".maps");
+
+static __always_inline void count_loss(u32 which)
+{
+	u64 *n = bpf_map_lookup_elem(&losses, &which);
+
+	if (n)
+		*n += 1;
+}
+
+/* One read of all four counters: the struct's size differs between kernels, so plain array
+ * indexing would not be relocated. */
+#define PCPC_SIZE     bpf_core_type_size(struct percpu_counter)
+#define PCPC_COUNT    bpf_core_field_offset(struct percpu_counter, count)
+#define PCPC_COUNTERS bpf_core_field_offset(struct percpu_counter, counters)
+#define MM_RSS_STAT   bpf_core_field_offset(struct mm_struct, rss_stat)
+
+struct pcpc_block {
+	char raw[PCPC_MAX * MM_KINDS];
+};
+
+#define PCPC_AT(block, kind, off, type) (*(type *)((block)->raw + (kind) * PCPC_SIZE + (off)))
+
+static __always_inline long pcpc_read(struct pcpc_block *b, const struct mm_struct *mm)
+{
+	u32 size = PCPC_SIZE * MM_KINDS;
+
+	if (size > sizeof(b->raw))
+		return -1;
+	return bpf_probe_read_kernel(b->raw, size, (const void *)mm + MM_RSS_STAT);
+}
+
+/* Adds each CPU's part to pages[]; one read a CPU where the four lie side by side (6.6 and later,
+ * percpu_counter_init_many). */
+static __always_inline long pcpc_add_parts(s64 *pages, const struct mm_state *st)
+{
+	const u64 *counters = st->counters;
+	bool together = counters[1] == counters[0] + 4 && counters[2] == counters[0] + 8 &&
+			counters[3] == counters[0] + 12;
+	long err = 0;
+	s32 part[MM_KINDS];
+
+	for (u32 cpu = 0; cpu < RT_MAX_CPUS && cpu < nr_cpus; cpu++) {
+		u64 off = cpu_offset[cpu];
+
+		if (together) {
+			err |= bpf_probe_read_kernel(part, sizeof(part), (void *)(counters[0] + off));
+		} else {
+			err |= bpf_probe_read_kernel(&part[0], 4, (void *)(counters[0] + off));
+			err |= bpf_probe_read_kernel(&part[1], 4, (void *)(counters[1] + off));
+			err |= bpf_probe_read_kernel(&part[2], 4, (void *)(counters[2] + off));
+			err |= bpf_probe_read_kernel(&part[3], 4, (void *)(counters[3] + off));
+		}
+		pages[0] += part[0];
+		pages[1] += part[1];
+		pages[2] += part[2];
+		pages[3] += part[3];
+	}
+	return err;
+}
+
+/* One try. 0: stable, 1: moved meanwhile, negative: unreadable. */
+static __always_inline int pcpc_sum(const struct mm_struct *mm, const struct mm_state *st, s64 *pages)
+{
+	struct pcpc_block b;
+	s64 count[MM_KINDS];
+	u64 changes = *(volatile const u64 *)&st->changes;
+	u32 locked;
+
+	if (pcpc_read(&b, mm))
+		return -1;
+	locked = PCPC_AT(&b, 0, 0, u32) | PCPC_AT(&b, 1, 0, u32) | PCPC_AT(&b, 2, 0, u32) |
+		 PCPC_AT(&b, 3, 0, u32);
+#pragma unroll
+	for (int k = 0; k < MM_KINDS; k++)
+		pages[k] = count[k] = PCPC_AT(&b, k, PCPC_COUNT, s64);
+	if (pcpc_add_parts(pages, st) || pcpc_read(&b, mm))
+		return -1;
+	locked |= PCPC_AT(&b, 0, 0, u32) | PCPC_AT(&b, 1, 0, u32) | PCPC_AT(&b, 2, 0, u32) |
+		  PCPC_AT(&b, 3, 0, u32);
+	if (*(volatile const u64 *)&st->changes != changes)
+		return 1;
+	return locked || PCPC_AT(&b, 0, PCPC_COUNT, s64) != count[0] ||
+	       PCPC_AT(&b, 1, PCPC_COUNT, s64) != count[1] ||
+	       PCPC_AT(&b, 2, PCPC_COUNT, s64) != count[2] ||
+	       PCPC_AT(&b, 3, PCPC_COUNT, s64) != count[3];
+}
+
+/* Up to 6.1: the mm's own counts and the caches of all threads of `task`. */
+static __always_inline int split_sum(const struct mm_struct *mm, struct task_struct *task, s64 *pages)
+{
+	const struct mm_struct___split *old = (const void *)mm;
+	struct signal_struct *sig = BPF_CORE_READ(task, signal);
+	u32 node = bpf_core_field_offset(struct task_struct, thread_node);
+	u64 head = (u64)sig + bpf_core_field_offset(struct signal_struct, thread_head);
+	u64 at = (u64)BPF_CORE_READ(sig, thread_head.next);
+
+	pages[0] = BPF_CORE_READ(old, rss_stat.count[0].counter);
+	pages[1] = BPF_CORE_READ(old, rss_stat.count[1].counter);
+	pages[2] = BPF_CORE_READ(old, rss_stat.count[2].counter);
+	pages[3] = BPF_CORE_READ(old, rss_stat.count[3].counter);
+	for (int i = 0; i < MAX_THREADS_SPLIT && at && at != head; i++) {
+		const struct task_struct___split *t = (const void *)(at - node);
+		int cached[MM_KINDS] = {};
+
+		bpf_core_read(cached, sizeof(cached), &t->rss_stat.count);
+		pages[0] += cached[0];
+		pages[1] += cached[1];
+		pages[2] += cached[2];
+		pages[3] += cached[3];
+		if (bpf_probe_read_kernel(&at, sizeof(at), (void *)at))
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * The exact RSS of a tracked mm in pages, kernel's order. `task` is any of its threads.
+ * 0: exact at one instant during the call; 1: it moved in all tries, off by less than a batch;
+ * negative: could not be read.
+ */
+static __noinline int rss_read(const struct mm_struct *mm, struct task_struct *task,
+	const struct mm_state *st, s64 *pages)
+{
+	int ret = -1;
+
+	if (!kcompat_rss_is_percpu())
+		return split_sum(mm, task, pages);
+	for (int i = 0; i < SNAPSHOT_TRIES; i++) {
+		ret = pcpc_sum(mm, st, pages);
+		if (ret <= 0)
+			return ret;
+	}
+	count_loss(RT_LOSS_UNSTABLE);
+	return ret;
+}
+
+static __always_inline void rss_to_wire(struct rt_snapshot *out, const s64 *pages)
+{
+	/* A counter can be below zero for a moment, while a page moves between two CPUs. */
+	out->file = (u64)(pages[MM_FILE] > 0 ? pages[MM_FILE] : 0) << page_shift;
+	out->anon = (u64)(pages[MM_ANON] > 0 ? pages[MM_ANON] : 0) << page_shift;
+	out->shmem = (u64)(pages[MM_SHMEM] > 0 ? pages[MM_SHMEM] : 0) << page_shift;
+	out->swap = (u64)(pages[MM_SWAP] > 0 ? pages[MM_SWAP] : 0) << page_shift;
+}
+
+static __always_inline void rss_change_to_wire(struct rt_change *out, const s64 *pages)
+{
+	out->file = pages[MM_FILE] * (1LL << page_shift);
+	out->anon = pages[MM_ANON] * (1LL << page_shift);
+	out->shmem = pages[MM_SHMEM] * (1LL << page_shift);
+	out->swap = pages[MM_SWAP] * (1LL << page_shift);
+}
+
+static __always_inline s64 rss_total(const s64 *pages)
+{
+	return pages[MM_FILE] + pages[MM_ANON] + pages[MM_SHMEM];
+}
+
+static __always_inline void rss_copy(s64 *to, const s64 *from)
+{
+	to[0] = from[0];
+	to[1] = from[1];
+	to[2] = from[2];
+	to[3] = from[3];
+}
+
+static __always_inline void mm_note_peak(struct mm_state *st, const s64 *pages, u64 now)
+{
+	s64 total = rss_total(pages);
+
+	if (total > st->peak_total) {
+		st->peak_total = total;
+		st->peak_ns = now;
+		rss_copy(st->peak, pages);
+	}
+}
+
+/* Begins the account of an mm with an exact snapshot. NULL: no room (counted). */
+static __noinline struct mm_state *mm_track(struct mm_struct *mm, struct task_struct *task)
+{
+	u64 key = (u64)mm;
+	struct mm_cpu cpu = {};
+	struct mm_state *st;
+	u32 zero = 0;
+	struct pcpc_block b;
+
+	st = bpf_map_lookup_elem(&zero_mm, &zero);
+	if (!st)
+		return NULL;
+	if (bpf_map_update_elem(&mms, &key, st, BPF_ANY) ||
+		bpf_map_update_elem(&mm_cpus, &key, &cpu, BPF_ANY)) {
+		bpf_map_delete_elem(&mms, &key);
+		count_loss(RT_LOSS_PROC_MAP);
+		return NULL;
+	}
+	st = bpf_map_lookup_elem(&mms, &key);
+	if (!st)
+		return NULL;
+	if (kcompat_rss_is_percpu() && !pcpc_read(&b, mm)) {
+		st->counters[0] = PCPC_AT(&b, 0, PCPC_COUNTERS, u64);
+		st->counters[1] = PCPC_AT(&b, 1, PCPC_COUNTERS, u64);
+		st->counters[2] = PCPC_AT(&b, 2, PCPC_COUNTERS, u64);
+		st->counters[3] = PCPC_AT(&b, 3, PCPC_COUNTERS, u64);
+	}
+	return st;
+}
+
+static __always_inline int mm_baseline(struct mm_state *st, struct mm_struct *mm, struct task_struct *task,
+	u64 now)
+{
+	s64 pages[MM_KINDS] = {};
+	int ret = rss_read(mm, task, st, pages);
+
+	if (ret < 0) {
+		count_loss(RT_LOSS_READ);
+		return ret;
+	}
+	rss_copy(st->cur, pages);
+	rss_copy(st->first, pages);
+	rss_copy(st->kind_peak, pages);
+	st->row_total = rss_total(pages);
+	mm_note_peak(st, pages, now);
+	return ret;
+}
+
+static __always_inline void mm_forget(u64 mm)
+{
+	bpf_map_delete_elem(&mms, &mm);
+	bpf_map_delete_elem(&mm_cpus, &mm);
+}
+
+/* The whole of one counter. */
+static __always_inline long mm_sum_kind(const struct mm_struct *mm, const struct mm_state *st, u32 kind,
+	s64 *pages)
+{
+	s64 sum = 0;
+	s32 part;
+	long err;
+
+	err = bpf_probe_read_kernel(&sum, sizeof(sum),
+		(const void *)mm + MM_RSS_STAT + kind * PCPC_SIZE + PCPC_COUNT);
+	for (u32 cpu = 0; cpu < RT_MAX_CPUS && cpu < nr_cpus; cpu++) {
+		err |= bpf_probe_read_kernel(&part, sizeof(part),
+			(void *)(st->counters[kind & 3] + cpu_offset[cpu]));
+		sum += part;
+	}
+	*pages = sum;
+	return err;
+}
+
+/* How many pages of this kind came (or went) with the rss_stat event that is being handled. */
+static __noinline s64 mm_event_delta(struct mm_struct *mm, struct task_struct *task,
+	struct mm_state *st, u32 kind)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	struct mm_cpu *mc;
+	u64 key = (u64)mm;
+	s64 sum = 0;
+	s32 part = 0, before;
+
+	kind &= 3;
+	if (!kcompat_rss_is_percpu()) {
+		s64 pages[MM_KINDS] = {};
+
+		if (split_sum(mm, task, pages))
+			return 0;
+		return pages[kind] - st->cur[kind];
+	}
+	mc = bpf_map_lookup_elem(&mm_cpus, &key);
+	if (!mc || cpu >= RT_MAX_CPUS ||
+		bpf_probe_read_kernel(&part, 4, (void *)(st->counters[kind] + cpu_offset[cpu]))) {
+		count_loss(RT_LOSS_READ);
+		return 0;
+	}
+	before = mc->part[kind];
+	mc->part[kind] = part;
+	if (part && (mc->known & (1 << kind)))
+		return part - before;
+	mc->known |= 1 << kind;
+	if (mm_sum_kind(mm, st, kind, &sum)) {
+		count_loss(RT_LOSS_READ);
+		return 0;
+	}
+	return sum - st->cur[kind];
+}
+
+#endif
