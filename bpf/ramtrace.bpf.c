@@ -14,9 +14,10 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* Knobs, set before load. */
 const volatile u32 tool_tgid = 0;	  /* whose writes are the probes' footprint */
-const volatile u64 step_pages = 0;	  /* --step; 0: no points */
 const volatile bool follow_children = true;
-const volatile u32 max_funcs = 1;
+
+/* --step in pages; 0: no points. Not a knob: it goes off when a late library matches a spec. */
+u64 step_pages;
 
 /* Set by the loader between two runs of the task iterator. */
 u32 report_processes; /* 0: adopt the tree, 1: report every process */
@@ -36,7 +37,7 @@ struct proc_state {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
+	__uint(max_entries, 65536);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, u32); /* tgid */
 	__type(value, struct proc_state);
@@ -508,23 +509,22 @@ static __noinline int count_faults(struct task_struct *task, u64 *min_flt, u64 *
 	return 0;
 }
 
-static __always_inline void read_title(char *title, struct mm_struct *mm)
+/* The arguments, and what lies behind them: a title may have overwritten the environment too.
+ * Returns the length of the arguments. */
+static __always_inline u32 read_title(char *title, struct mm_struct *mm)
 {
-	u64 at = 0, end = 0;
-	u32 len;
+	u64 at, end;
 
 	__builtin_memset(title, 0, RT_TITLE_LEN);
 	if (!mm)
-		return;
+		return 0;
 	at = BPF_CORE_READ(mm, arg_start);
 	end = BPF_CORE_READ(mm, arg_end);
 	if (end <= at)
-		return;
-	len = end - at;
-	if (end - at >= RT_TITLE_LEN)
-		len = RT_TITLE_LEN - 1;
-	len &= RT_TITLE_LEN - 1;
-	bpf_probe_read_user(title, len, (void *)at);
+		return 0;
+	if (bpf_probe_read_user(title, RT_TITLE_LEN - 1, (void *)at))
+		bpf_probe_read_user_str(title, RT_TITLE_LEN, (void *)at);
+	return end - at;
 }
 
 /* The spans that are open in a thread that forks are open in the child too, on its copy of the
@@ -573,6 +573,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	bool borrowed = BPF_CORE_READ(parent, mm) == BPF_CORE_READ(child, mm);
 	struct mm_state *st;
 	struct rt_fork *ev;
+	u32 one = 1;
 
 	if (!ps || !follow_children || ptgid == tgid || (ps->flags & PROC_WAITS_FOR_EXEC))
 		return 0;
@@ -581,6 +582,8 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 		return 0;
 	if (!borrowed)
 		inherit_spans(parent, child);
+	if (bpf_map_lookup_elem(&stack_copiers, &ptgid))
+		bpf_map_update_elem(&stack_copiers, &tgid, &one, BPF_ANY);
 	ev = event_reserve(sizeof(*ev), st);
 	if (!ev)
 		return 0;
@@ -654,13 +657,12 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 		ev->h.time_ns = now;
 		count_faults(task, &ev->min_flt, &ev->maj_flt);
 		ev->flags = RT_P_EXECED | (flags & PROC_BORROWED ? RT_P_BORROWED : 0);
-		ev->pad = 0;
 		if (old && !(flags & (PROC_BORROWED | PROC_WAITS_FOR_EXEC)))
 			totals_to_wire(&ev->old, old);
 		else
 			__builtin_memset(&ev->old, 0, sizeof(ev->old));
 		rss_to_wire(&ev->rss, st->cur);
-		read_title(ev->title, mm);
+		ev->title_args = read_title(ev->title, mm);
 		bpf_ringbuf_submit(ev, ring_flags());
 	}
 	if (old_mm && !(flags & PROC_BORROWED))
@@ -708,12 +710,14 @@ int BPF_PROG(on_exit, struct task_struct *task)
 			__builtin_memset(&ev->totals, 0, sizeof(ev->totals));
 		if (st && mm && rss_read(mm, task, st, pages) >= 0)
 			rss_to_wire(&ev->totals.last, pages);
-		read_title(ev->title, mm);
+		ev->title_args = read_title(ev->title, mm);
+		ev->pad = 0;
 		bpf_ringbuf_submit(ev, ring_flags());
 	}
 	if (key && !(ps->flags & PROC_BORROWED))
 		mm_forget(key);
 	bpf_map_delete_elem(&procs, &tgid);
+	bpf_map_delete_elem(&stack_copiers, &tgid);
 	return 0;
 }
 
@@ -766,7 +770,7 @@ int on_oom_victim(struct bpf_raw_tracepoint_args *ctx)
 
 /* --- all processes at one time --------------------------------------------------------------------- */
 
-static __always_inline void send_totals(struct task_struct *task, struct proc_state *ps)
+static __noinline int send_totals(struct task_struct *task, struct proc_state *ps)
 {
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
 	u64 key = ps->mm;
@@ -775,10 +779,10 @@ static __always_inline void send_totals(struct task_struct *task, struct proc_st
 	s64 pages[MM_KINDS];
 
 	if (!st)
-		return;
+		return 0;
 	ev = event_reserve(sizeof(*ev), st);
 	if (!ev)
-		return;
+		return 0;
 	event_header(&ev->h, RT_EV_TOTALS, sizeof(*ev), st);
 	ev->h.pid = ev->h.tid = BPF_CORE_READ(task, tgid);
 	ev->h.start_ns = ps->start_ns;
@@ -794,6 +798,7 @@ static __always_inline void send_totals(struct task_struct *task, struct proc_st
 		ev->flags |= RT_P_STALE;
 	BPF_CORE_READ_INTO(&ev->comm, task, comm);
 	bpf_ringbuf_submit(ev, ring_flags());
+	return 0;
 }
 
 /* Adopting: a process that the user named, or whose parent is traced, is set up. The loader runs

@@ -116,7 +116,7 @@ struct rt_exec {
 	struct rt_hdr h; /* h.start_ns is the process's own: exec does not change it */
 	__u64 min_flt, maj_flt; /* of the process up to here */
 	__u32 flags;
-	__u32 pad;
+	__u32 title_args; /* see rt_exit */
 	struct rt_totals old; /* of the program that ended */
 	struct rt_snapshot rss; /* of the new one */
 	char title[RT_TITLE_LEN]; /* its arguments, separated by NUL */
@@ -129,6 +129,9 @@ struct rt_exit {
 	__u64 min_flt, maj_flt;
 	struct rt_totals totals;
 	char title[RT_TITLE_LEN]; /* all NUL where it could not be read any more */
+	__u32 title_args; /* bytes that the arguments had at exec. As in /proc/PID/cmdline: if the last
+			   * of them is not NUL, the title was overwritten and ends at its first NUL */
+	__u32 pad;
 };
 
 struct rt_rename {
@@ -191,6 +194,6 @@ _Static_assert(sizeof(struct rt_snapshot) == 32, "the wire must not change");
 _Static_assert(sizeof(struct rt_hdr) == 32, "the wire must not change");
 _Static_assert(sizeof(struct rt_checkpoint) == 80, "the wire must not change");
 _Static_assert(sizeof(struct rt_totals) == 264, "the wire must not change");
-_Static_assert(sizeof(struct rt_exit) == 32 + 24 + 264 + 128, "the wire must not change");
+_Static_assert(sizeof(struct rt_exit) == 32 + 24 + 264 + 128 + 8, "the wire must not change");
 
 #endif /* RAMTRACE_H */
