@@ -13,15 +13,15 @@
 char LICENSE[] SEC("license") = "GPL";
 
 /* Knobs, set before load. */
-const volatile u32 tool_tgid = 0;	  /* whose writes are the probes' footprint */
+const volatile __u32 tool_tgid = 0;	  /* whose writes are the probes' footprint */
 const volatile bool follow_children = true;
 
 /* --step in pages; 0: no points. Not a knob: it goes off when a late library matches a spec. */
-u64 step_pages;
+__u64 step_pages;
 
 /* Set by the loader between two runs of the task iterator. */
-u32 report_processes; /* 0: adopt the tree, 1: report every process */
-u32 adopted;	      /* processes that the last run took in */
+__u32 report_processes; /* 0: adopt the tree, 1: report every process */
+__u32 adopted;	      /* processes that the last run took in */
 
 enum proc_flags {
 	PROC_WAITS_FOR_EXEC = 1 << 0, /* our own fork that has not become the command yet */

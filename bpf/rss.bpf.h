@@ -40,11 +40,11 @@ enum {
 #define MAX_THREADS_SPLIT 256
 
 /* Knobs, set before load. */
-const volatile u32 nr_cpus = 1;	    /* possible CPUs */
-const volatile u32 page_shift = 12;
+const volatile __u32 nr_cpus = 1;	    /* possible CPUs */
+const volatile __u32 page_shift = 12;
 
 /* Offset of each CPU's area; filled by init_cpu_offsets. */
-u64 cpu_offset[RT_MAX_CPUS];
+__u64 cpu_offset[RT_MAX_CPUS];
 
 struct mm_state {
 	s64 cur[MM_KINDS]; /* pages, as accounted: exact but for changes in flight */

@@ -99,7 +99,7 @@ struct {
 } ring SEC(".maps");
 
 /* Knob: pending bytes at which the reader is woken; below it reads by its own clock. */
-const volatile u64 ring_wake = 1 << 20;
+const volatile __u64 ring_wake = 1 << 20;
 
 /* Waking costs more than an event, so it is done in a narrow band only: the reader looks every few
  * milliseconds anyway. */

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "session.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "ramtrace.skel.h"
+
+struct session {
+	struct ramtrace_bpf *bpf;
+	struct ring_buffer *ring;
+	struct uprobe_links *uprobes;
+	bool multi;
+	int cpus;
+	/* of the poll that is under way */
+	session_event_fn *fn;
+	void *ctx;
+	size_t left;
+	int err;
+};
+
+static int to_debug_log(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	return log_level() >= LOG_DEBUG && level != LIBBPF_DEBUG ? vfprintf(stderr, fmt, ap) : 0;
+}
+
+/* libbpf's consume goes on as long as events come in; under a flood that is for ever, so the
+ * callback stops it after its share. */
+static int on_sample(void *ctx, void *data, size_t len)
+{
+	struct session *s = ctx;
+
+	s->err = s->fn(s->ctx, data, len);
+	if (s->err)
+		return s->err;
+	return --s->left ? 0 : -EAGAIN;
+}
+
+static void set_knobs(struct session *s, const struct session_config *config)
+{
+	struct ramtrace_bpf *bpf = s->bpf;
+
+	bpf->rodata->nr_cpus = s->cpus;
+	bpf->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
+	bpf->rodata->tool_tgid = getpid();
+	bpf->rodata->follow_children = config->follow_children;
+	bpf->rodata->ring_wake = config->ring_bytes / 4;
+	bpf_map__set_max_entries(bpf->maps.ring, config->ring_bytes);
+	bpf_map__set_max_entries(bpf->maps.hits, config->max_funcs);
+	if (s->multi) {
+		uprobe_prepare_multi(bpf->progs.on_function);
+		uprobe_prepare_multi(bpf->progs.on_uretprobe);
+		uprobe_prepare_multi(bpf->progs.on_mapped);
+	}
+	bpf_program__set_autoattach(bpf->progs.on_function, false);
+	bpf_program__set_autoattach(bpf->progs.on_uretprobe, false);
+	bpf_program__set_autoattach(bpf->progs.on_mapped, false);
+	bpf_program__set_autoattach(bpf->progs.on_task, false);
+}
+
+static int init_offsets(struct session *s)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	int err;
+
+	err = bpf_prog_test_run_opts(bpf_program__fd(s->bpf->progs.init_cpu_offsets), &opts);
+	if (err)
+		return -errno;
+	return opts.retval ? -EIO : 0;
+}
+
+static const char *load_hint(int err)
+{
+	switch (-err) {
+	case EPERM:
+	case EACCES:
+		return "; it takes root, or CAP_BPF and CAP_PERFMON, and a kernel that is not locked "
+		       "down";
+	case ENOENT:
+	case ESRCH:
+		return "; the kernel lacks BTF or one of the tracepoints (see -v)";
+	case ENOMEM:
+	case E2BIG:
+		return "; not enough memory, or RLIMIT_MEMLOCK is too low (before 5.11: ulimit -l "
+		       "unlimited)";
+	default:
+		return "; -v shows what the kernel says";
+	}
+}
+
+int session__open(const struct session_config *config, struct session **out, char *err, size_t len)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	const char *doing = "open";
+	int ret = -ENOMEM;
+
+	if (!s)
+		goto out;
+	libbpf_set_print(to_debug_log);
+	s->cpus = libbpf_num_possible_cpus();
+	s->multi = uprobe_has_multi();
+	s->uprobes = uprobe_links__new();
+	s->bpf = ramtrace_bpf__open();
+	if (!s->uprobes || !s->bpf) {
+		ret = s->uprobes ? -errno : -ENOMEM;
+		goto out;
+	}
+	if (s->cpus > RT_MAX_CPUS) {
+		doing = "use more than 1024 possible CPUs with";
+		ret = -E2BIG;
+		goto out;
+	}
+	set_knobs(s, config);
+	doing = "load";
+	ret = ramtrace_bpf__load(s->bpf);
+	if (ret)
+		goto out;
+	doing = "find the per-CPU areas with";
+	ret = init_offsets(s);
+	if (ret)
+		goto out;
+	doing = "attach";
+	ret = ramtrace_bpf__attach(s->bpf);
+	if (ret)
+		goto out;
+	doing = "map the ring buffer of";
+	s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.ring), on_sample, s, NULL);
+	ret = s->ring ? 0 : -errno;
+out:
+	if (ret) {
+		snprintf(err, len, "cannot %s the BPF programs: %s%s", doing, strerror(-ret),
+			load_hint(ret));
+		session__close(s);
+		return ret;
+	}
+	*out = s;
+	return 0;
+}
+
+void session__close(struct session *s)
+{
+	if (!s)
+		return;
+	uprobe_links__free(s->uprobes);
+	ring_buffer__free(s->ring);
+	ramtrace_bpf__destroy(s->bpf);
+	free(s);
+}
+
+bool session__has_multi(const struct session *s)
+{
+	return s->multi;
+}
+
+unsigned int session__cpus(const struct session *s)
+{
+	return s->cpus;
+}
+
+/* As bpf/ramtrace.bpf.c has it. */
+struct proc_state {
+	uint64_t mm, start_ns;
+	uint32_t flags, pad;
+};
+#define PROC_WAITS_FOR_EXEC 1
+
+int session__want(struct session *s, pid_t pid, bool waits_for_exec)
+{
+	struct proc_state ps = {.flags = waits_for_exec ? PROC_WAITS_FOR_EXEC : 0};
+	uint32_t tgid = pid;
+
+	if (bpf_map__update_elem(s->bpf->maps.procs, &tgid, sizeof(tgid), &ps, sizeof(ps), BPF_NOEXIST))
+		return errno == EEXIST ? 0 : -errno;
+	return 0;
+}
+
+/* Runs the task iterator once over all tasks. */
+static int run_iterator(struct session *s)
+{
+	struct bpf_link *link = bpf_program__attach_iter(s->bpf->progs.on_task, NULL);
+	char buf[256];
+	int fd, err = 0;
+	ssize_t n;
+
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0) {
+		err = -errno;
+		goto out;
+	}
+	do
+		n = read(fd, buf, sizeof(buf));
+	while (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)));
+	if (n < 0)
+		err = -errno;
+	close(fd);
+out:
+	bpf_link__destroy(link);
+	return err;
+}
+
+int session__adopt(struct session *s)
+{
+	int err, total = 0;
+
+	/* A pass takes in the children of what the pass before took in, and those that were forked
+	 * meanwhile by a process not yet traced. */
+	do {
+		s->bpf->bss->adopted = 0;
+		err = run_iterator(s);
+		if (err)
+			return err;
+		total += s->bpf->bss->adopted;
+	} while (s->bpf->bss->adopted);
+	return total;
+}
+
+int session__report(struct session *s)
+{
+	int err;
+
+	s->bpf->bss->report_processes = 1;
+	err = run_iterator(s);
+	s->bpf->bss->report_processes = 0;
+	return err;
+}
+
+void session__set_step(struct session *s, uint64_t bytes)
+{
+	uint64_t page = sysconf(_SC_PAGESIZE);
+
+	s->bpf->bss->step_pages = bytes && bytes < page ? 1 : bytes / page;
+}
+
+int session__mark_stack_copier(struct session *s, pid_t pid)
+{
+	uint32_t tgid = pid, one = 1;
+
+	if (bpf_map__update_elem(s->bpf->maps.stack_copiers, &tgid, sizeof(tgid), &one, sizeof(one),
+		    BPF_ANY))
+		return -errno;
+	return 0;
+}
+
+int session__attach(struct session *s, enum session_prog prog, const char *path,
+	const struct uprobe_site *sites, size_t n, size_t *refused, size_t *n_refused)
+{
+	struct bpf_program *const progs[] = {
+		[SESSION_FUNCTION] = s->bpf->progs.on_function,
+		[SESSION_URETPROBE] = s->bpf->progs.on_uretprobe,
+		[SESSION_MAPPED] = s->bpf->progs.on_mapped,
+	};
+
+	return uprobe_attach(s->uprobes, progs[prog], s->multi,
+		prog == SESSION_URETPROBE ? UPROBE_RETURN : UPROBE_PLAIN, path, sites, n, refused,
+		n_refused);
+}
+
+size_t session__sites(const struct session *s)
+{
+	return s->uprobes ? uprobe_links__count(s->uprobes) : 0;
+}
+
+void session__detach(struct session *s)
+{
+	uprobe_links__free(s->uprobes);
+	s->uprobes = NULL;
+}
+
+int session__fd(const struct session *s)
+{
+	return ring_buffer__epoll_fd(s->ring);
+}
+
+int session__poll(struct session *s, session_event_fn *fn, void *ctx, size_t max)
+{
+	int n;
+
+	s->fn = fn;
+	s->ctx = ctx;
+	s->left = max;
+	s->err = 0;
+	n = ring_buffer__consume(s->ring);
+	if (s->err)
+		return s->err;
+	if (n == -EAGAIN)
+		return max;
+	return n;
+}
+
+void session__losses(const struct session *s, uint64_t loss[RT_LOSS_MAX])
+{
+	uint64_t per_cpu[RT_MAX_CPUS];
+
+	for (uint32_t i = 0; i < RT_LOSS_MAX; i++) {
+		loss[i] = 0;
+		if (bpf_map__lookup_elem(s->bpf->maps.losses, &i, sizeof(i), per_cpu,
+			    s->cpus * sizeof(*per_cpu), 0))
+			continue;
+		for (int cpu = 0; cpu < s->cpus; cpu++)
+			loss[i] += per_cpu[cpu];
+	}
+}
+
+struct rt_hits session__hits(const struct session *s, unsigned int func)
+{
+	struct rt_hits per_cpu[RT_MAX_CPUS], sum = {0};
+
+	if (bpf_map__lookup_elem(s->bpf->maps.hits, &func, sizeof(func), per_cpu,
+		    s->cpus * sizeof(*per_cpu), 0))
+		return sum;
+	for (int cpu = 0; cpu < s->cpus; cpu++) {
+		sum.entries += per_cpu[cpu].entries;
+		sum.returns += per_cpu[cpu].returns;
+	}
+	return sum;
+}

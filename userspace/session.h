@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel's side of a run: programs, maps, ring buffer. The only file that knows the skeleton.
+ * open -> want/adopt -> attach -> poll ... -> report -> poll -> close. Closing (or dying) leaves
+ * nothing in the kernel: every link is a descriptor.
+ */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "../bpf/ramtrace.h"
+#include "uprobe.h"
+
+struct session;
+
+struct session_config {
+	uint32_t ring_bytes; /* a power of two, at least a page */
+	uint32_t max_funcs;  /* ids below this have their hits counted */
+	bool follow_children;
+};
+
+/* One event, raw; valid during the call. Non-zero ends the poll and is passed up. */
+typedef int session_event_fn(void *ctx, const void *data, size_t len);
+
+/* Loads and attaches everything but uprobes. -errno with a message in err. */
+int session__open(const struct session_config *config, struct session **out, char *err, size_t len);
+void session__close(struct session *s);
+
+bool session__has_multi(const struct session *s);
+unsigned int session__cpus(const struct session *s);
+
+/* Marks a process as wanted; it is taken in by the next adopt, or, if it waits for exec, at its
+ * exec. */
+int session__want(struct session *s, pid_t pid, bool waits_for_exec);
+/* Takes in all that are wanted, and their descendants. How many were new, or -errno. */
+int session__adopt(struct session *s);
+/* Asks for an RT_EV_TOTALS of each traced process. */
+int session__report(struct session *s);
+/* --step; 0: no points. May be changed at any time. */
+void session__set_step(struct session *s, uint64_t bytes);
+/* This process copies stacks in and out: see span.bpf.h. */
+int session__mark_stack_copier(struct session *s, pid_t pid);
+
+enum session_prog {
+	SESSION_FUNCTION,  /* cookies: func id << 8 | rt_func_flags << 2 | rt_site */
+	SESSION_URETPROBE, /* the same */
+	SESSION_MAPPED,	   /* ld.so's notice of a changed list */
+};
+/* See uprobe_attach. */
+int session__attach(struct session *s, enum session_prog prog, const char *path,
+	const struct uprobe_site *sites, size_t n, size_t *refused, size_t *n_refused);
+size_t session__sites(const struct session *s); /* attached */
+/* Takes all uprobes off. */
+void session__detach(struct session *s);
+
+int session__fd(const struct session *s); /* readable when events wait */
+/* Hands over what is in the ring, at most `max` events. How many, or what fn returned. */
+int session__poll(struct session *s, session_event_fn *fn, void *ctx, size_t max);
+
+void session__losses(const struct session *s, uint64_t loss[RT_LOSS_MAX]);
+struct rt_hits session__hits(const struct session *s, unsigned int func);
+
+#endif

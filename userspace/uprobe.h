@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Attaching one program to many instructions of one file. With uprobe_multi (6.6 and later) that is
+ * one link; before, one perf event each, and detaching them takes the kernel about 0.1 s apiece.
+ */
+#ifndef UPROBE_H
+#define UPROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct bpf_program;
+
+struct uprobe_site {
+	uint64_t offset;    /* in the file */
+	uint64_t cookie;    /* what bpf_get_attach_cookie returns there */
+	uint64_t semaphore; /* file offset of a USDT probe's counter; 0: none */
+};
+
+struct uprobe_links;
+
+struct uprobe_links *uprobe_links__new(void);
+/* Detaches everything. NULL is fine. */
+void uprobe_links__free(struct uprobe_links *links);
+size_t uprobe_links__count(const struct uprobe_links *links); /* sites attached */
+
+/* Does this kernel have uprobe_multi? Tried, not guessed from its version. */
+bool uprobe_has_multi(void);
+
+/* To be set on a program before it is loaded, where uprobe_has_multi(). */
+void uprobe_prepare_multi(struct bpf_program *prog);
+
+enum uprobe_how {
+	UPROBE_PLAIN,  /* before the instruction */
+	UPROBE_RETURN, /* a uretprobe: rewrites return addresses */
+};
+
+/*
+ * Attaches prog, in every process, to the sites of the file that `path` names. A site that the
+ * kernel refuses does not keep the others out: its index goes to refused[] (room for n), their
+ * number to *n_refused. 0, or -errno when nothing could be attached at all.
+ */
+int uprobe_attach(struct uprobe_links *links, struct bpf_program *prog, bool multi, enum uprobe_how how,
+	const char *path, const struct uprobe_site *sites, size_t n, size_t *refused,
+	size_t *n_refused);
+
+#endif
