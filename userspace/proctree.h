@@ -23,8 +23,11 @@ struct proc {
 	char comm[RT_COMM_LEN];
 	bool borrowed, attached, ended, execed, oom, stale;
 	int exit_code; /* as wait(2), valid once ended and not execed; -1 before */
+	/* Ours is the higher of the kernel's peak and of any snapshot that passed by here. Until
+	 * the kernel's totals come (have_totals), only first, last and the peaks are known, and
+	 * they from have_rss on. */
 	struct rt_totals totals;
-	bool have_totals;
+	bool have_rss, have_totals;
 	uint64_t min_flt, maj_flt;
 	/* what correlate keeps here: rows, baseline and the row before */
 	uint64_t rows;
@@ -39,8 +42,14 @@ struct proctree;
 struct proctree *proctree__new(void);
 void proctree__free(struct proctree *pt);
 
-/* The running program of that process; made up if no birth was seen. NULL only without memory. */
-struct proc *proctree__get(struct proctree *pt, uint32_t pid, uint64_t start_ns);
+static inline uint64_t rt_rss(const struct rt_snapshot *s)
+{
+	return s->file + s->anon + s->shmem;
+}
+
+/* The running program of that process; made up, born at time_ns, if no birth was seen. NULL only
+ * without memory. */
+struct proc *proctree__get(struct proctree *pt, uint32_t pid, uint64_t start_ns, uint64_t time_ns);
 /* As get, but NULL when it is not known. */
 struct proc *proctree__find(const struct proctree *pt, uint32_t pid, uint64_t start_ns);
 
@@ -53,11 +62,22 @@ struct proc *proctree__exit(struct proctree *pt, const struct rt_exit *ev, uint6
  * one. */
 struct proc *proctree__exec(struct proctree *pt, const struct rt_exec *ev, uint64_t time_ns,
 	struct proc **old);
+/* A snapshot of the program at that time: keeps first, last and peak. */
+void proctree__snapshot(struct proc *p, const struct rt_snapshot *rss, uint64_t time_ns);
+
+/*
+ * Facts overtake events: they are known as soon as they are read, while events wait for their
+ * turn. A fact of a process that is not born yet is kept until it is, and one that was read after
+ * an exec was announced is kept for the program that the exec begins.
+ */
 void proctree__learn(struct proctree *pt, const struct fact_proc *fact);
-/* Drops an ended program and its memory. */
+/* This process will exec: the event is waiting for its turn. */
+void proctree__announce_exec(struct proctree *pt, uint32_t pid, uint64_t start_ns);
+void proctree__rename(struct proctree *pt, const struct rt_rename *ev);
+/* Drops a program and its memory. */
 void proctree__forget(struct proctree *pt, struct proc *p);
 
-/* All that have not been forgotten, in the order of birth. */
+/* All that have not been forgotten, in the order of birth. fn may forget the one it is given. */
 typedef int proc_fn(void *ctx, struct proc *p);
 int proctree__each(struct proctree *pt, proc_fn *fn, void *ctx);
 
