@@ -23,6 +23,7 @@ struct row {
 	const char *role;     /* "" while unknown */
 	const char *label;    /* in the chosen language, with 之前/之后 */
 	const char *function; /* "" for a point */
+	const struct fact_spec *spec; /* NULL for a point */
 	enum rt_when when;
 	struct rt_snapshot rss;
 	int64_t delta; /* to the row before it of the same program, 0 for the first */
@@ -50,14 +51,18 @@ struct run_summary {
 	const struct fact_host *host;
 	const struct fact_end *end; /* NULL when the tape broke off */
 	uint64_t rows, rows_inexact, rows_unstable;
+	uint64_t orphans; /* checkpoints of functions that no fact describes: they gave no row */
 	uint64_t loss[RT_LOSS_MAX];
 	const struct spec_stat *specs;
 	size_t n_specs;
 	const struct func_stat *funcs;
 	size_t n_funcs;
 	struct rt_snapshot tree_end; /* sum of the last snapshots of living, non-borrowed programs */
-	uint64_t processes;
+	uint64_t processes; /* each once, however often it called exec */
 };
+
+/* "ring", "proc_map", ...: as jsonl names a loss. */
+const char *loss_name(enum rt_loss loss);
 
 /* Where rows go. Any may return -errno, which ends the run. */
 struct row_ops {
@@ -83,7 +88,8 @@ struct run;
 
 /* One run being rendered: timeline, proctree and correlation behind one record_fn. */
 struct run *run__new(const struct correlate_options *opt, const struct row_ops *ops, void *ctx);
-/* A record_fn. -EBADMSG for an event or fact that does not decode (nothing is changed by it). */
+/* A record_fn. -EBADMSG for an event or fact that does not decode (nothing is changed by it);
+ * kinds of records that this version does not know are passed over. */
 int run__feed(void *run, const struct record *rec);
 /* Releases what is held, ends all programs, and gives the summary. Once. */
 int run__finish(struct run *run);

@@ -3,6 +3,8 @@
 #ifndef LANG_H
 #define LANG_H
 
+#include "../bpf/ramtrace.h"
+
 enum lang {
 	LANG_ZH = 0,
 	LANG_EN = 1,
@@ -16,6 +18,57 @@ enum lang_text {
 	TEXT_BASELINE,	/* 内存跟踪基线 / baseline */
 	TEXT_ATTACH,	/* label of a point at attach */
 	TEXT_STEP,	/* label of a point by --step */
+	/* marks of a row */
+	TEXT_INEXACT,
+	TEXT_LATE,
+	TEXT_UNWOUND,
+	TEXT_INHERITED,
+	TEXT_VFORK,
+	/* the line of a loss */
+	TEXT_WARNING,
+	TEXT_EVENTS_LOST, /* follows the count */
+	TEXT_SINCE,
+	/* the report at the end */
+	TEXT_REPORT,
+	TEXT_PROCESSES,
+	TEXT_ROWS,
+	TEXT_ROWS_INEXACT,
+	TEXT_ROWS_UNSTABLE,
+	TEXT_TAPE_BROKEN,
+	TEXT_MEMORY,
+	TEXT_COL_PROCESS,
+	TEXT_COL_BASELINE,
+	TEXT_COL_END,
+	TEXT_COL_PEAK,
+	TEXT_COL_ROWS,
+	TEXT_COL_HOW,
+	TEXT_ACTIVITY,
+	TEXT_COL_MINOR,
+	TEXT_COL_MAJOR,
+	TEXT_COL_FOREIGN,
+	TEXT_COL_FOOTPRINT,
+	TEXT_COL_LOST,
+	TEXT_OTHERS, /* precedes a count in parentheses */
+	TEXT_EXIT,
+	TEXT_SIGNAL,
+	TEXT_EXEC,
+	TEXT_OOM,
+	TEXT_RUNNING,
+	TEXT_LIVING_SUM,
+	TEXT_FUNCTIONS,
+	TEXT_COL_FUNCTION,
+	TEXT_COL_ENTRIES,
+	TEXT_COL_RETURNS,
+	TEXT_COL_COST,
+	TEXT_COL_WAY,
+	TEXT_NEVER_HIT, /* follows a count of functions */
+	TEXT_FEWER_HITS,
+	TEXT_UNMATCHED,
+	TEXT_ORPHANS, /* follows a count of events */
+	TEXT_LOSSES,
+	TEXT_NONE,
+	TEXT_LOSS_0, /* one for each enum rt_loss, in its order */
+	TEXT_LOSS_LAST = TEXT_LOSS_0 + RT_LOSS_MAX - 1,
 	TEXT_COUNT_
 };
 

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One run being rendered. Events and facts come in the order in which they became known:
+ *
+ *	facts ----------------------------> catalog, proctree (at once)
+ *	events --> timeline (held) -------> rows --> row_ops
+ *	releases ----^
+ *
+ * So a fact may be ahead of events that were recorded before it, and never behind those that need
+ * it. Everything that decides what is printed is in the stream itself; there are no clocks here,
+ * and the same stream gives the same rows.
+ */
+#include "correlate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "catalog.h"
+#include "event.h"
+#include "rows.h"
+#include "timeline.h"
+
+/* Some 10 MiB of checkpoints: a tenth of a second at a million a second. */
+#define MAX_HELD (1 << 17)
+
+struct run {
+	struct timeline *timeline;
+	struct catalog *catalog;
+	struct rows rows;
+	struct fact host, end; /* kind 0 until they are known */
+	uint64_t loss[RT_LOSS_MAX];
+	bool headed, finished;
+};
+
+const char *loss_name(enum rt_loss loss)
+{
+	static const char *const names[RT_LOSS_MAX] = {
+		[RT_LOSS_RING] = "ring",
+		[RT_LOSS_PROC_MAP] = "proc_map",
+		[RT_LOSS_THREAD] = "thread",
+		[RT_LOSS_SPAN_DEPTH] = "span_depth",
+		[RT_LOSS_SPAN_MAP] = "span_map",
+		[RT_LOSS_READ] = "read",
+		[RT_LOSS_UNSTABLE] = "unstable",
+		[RT_LOSS_UNMATCHED] = "unmatched",
+	};
+
+	return names[loss];
+}
+
+/* A tape that broke off early may have no host: sinks still get one, of empty strings. */
+static const struct fact_host *run__host(const struct run *run)
+{
+	static const struct fact_host nobody = { .host = "", .kernel = "", .version = "" };
+
+	return run->host.kind == REC_HOST ? &run->host.host : &nobody;
+}
+
+static int run__header(struct run *run)
+{
+	const struct spec_stat *specs;
+	size_t n;
+	int err;
+
+	if (run->headed)
+		return 0;
+	run->headed = true;
+	if (!run->rows.ops->header)
+		return 0;
+	err = catalog__spec_stats(run->catalog, &specs, &n);
+	if (err)
+		return err;
+	return run->rows.ops->header(run->rows.ctx, run__host(run), specs, n);
+}
+
+static int on_event(void *ctx, const struct rt_hdr *ev, uint64_t time_ns, uint64_t moved_ns)
+{
+	struct run *run = ctx;
+	int err = run__header(run);
+
+	return err ? err : rows__event(&run->rows, ev, time_ns, moved_ns);
+}
+
+struct run *run__new(const struct correlate_options *opt, const struct row_ops *ops, void *ctx)
+{
+	struct run *run = calloc(1, sizeof(*run));
+
+	if (!run)
+		return NULL;
+	run->timeline = timeline__new(MAX_HELD, on_event, run);
+	run->catalog = catalog__new();
+	run->rows = (struct rows){ .opt = *opt, .ops = ops, .ctx = ctx, .pt = proctree__new(),
+		.cat = run->catalog };
+	if (!run->timeline || !run->catalog || !run->rows.pt) {
+		run__free(run);
+		return NULL;
+	}
+	return run;
+}
+
+void run__free(struct run *run)
+{
+	if (!run)
+		return;
+	timeline__free(run->timeline);
+	proctree__free(run->rows.pt);
+	catalog__free(run->catalog);
+	if (run->host.kind)
+		fact__clear(&run->host);
+	if (run->end.kind)
+		fact__clear(&run->end);
+	free(run);
+}
+
+/* --- the stream --------------------------------------------------------------------------------- */
+
+static int feed_event(struct run *run, const struct record *rec)
+{
+	const char *why;
+	const struct rt_hdr *ev = event_check(rec->data, rec->len, &why);
+
+	if (!ev)
+		return -EBADMSG;
+	if (ev->kind == RT_EV_EXEC)
+		proctree__announce_exec(run->rows.pt, ev->pid, ev->start_ns);
+	return timeline__push(run->timeline, ev);
+}
+
+static int feed_release(struct run *run, const struct record *rec)
+{
+	const struct row_ops *ops = run->rows.ops;
+	uint64_t until_ns;
+	int err;
+
+	if (rec->len != sizeof(until_ns))
+		return -EBADMSG;
+	memcpy(&until_ns, rec->data, sizeof(until_ns));
+	err = timeline__release(run->timeline, until_ns);
+	if (err || !ops->flush)
+		return err;
+	return ops->flush(run->rows.ctx);
+}
+
+static void keep(struct fact *place, struct fact *fact)
+{
+	if (place->kind)
+		fact__clear(place);
+	*place = *fact;
+	*fact = (struct fact){ .kind = REC_EVENT };
+}
+
+static int feed_fact(struct run *run, const struct record *rec)
+{
+	struct fact fact;
+	int err = fact__decode(rec, &fact);
+
+	if (err)
+		return err;
+	switch (fact.kind) {
+	case REC_HOST:
+		if (!run->headed) /* what the header said stays true */
+			keep(&run->host, &fact);
+		break;
+	case REC_SPEC:
+	case REC_FUNC:
+		err = catalog__take(run->catalog, &fact);
+		break;
+	case REC_PROC:
+		proctree__learn(run->rows.pt, &fact.proc);
+		break;
+	case REC_COUNTERS:
+		memcpy(run->loss, fact.counters.loss, sizeof(run->loss));
+		catalog__hits(run->catalog, &fact.counters);
+		break;
+	case REC_END:
+		keep(&run->end, &fact);
+		break;
+	default: /* REC_MAPS: for later stages */
+		break;
+	}
+	if (fact.kind != REC_EVENT)
+		fact__clear(&fact);
+	return err;
+}
+
+int run__feed(void *ctx, const struct record *rec)
+{
+	struct run *run = ctx;
+
+	switch (rec->kind) {
+	case REC_EVENT:
+		return feed_event(run, rec);
+	case REC_RELEASE:
+		return feed_release(run, rec);
+	case REC_HOST:
+	case REC_SPEC:
+	case REC_FUNC:
+	case REC_PROC:
+	case REC_MAPS:
+	case REC_COUNTERS:
+	case REC_END:
+		return feed_fact(run, rec);
+	}
+	return 0; /* of a newer version */
+}
+
+/* --- the end ------------------------------------------------------------------------------------ */
+
+static int run__summary(struct run *run)
+{
+	const struct rows *rows = &run->rows;
+	struct run_summary sum = {
+		.host = run__host(run),
+		.end = run->end.kind ? &run->end.end : NULL,
+		.rows = rows->seq,
+		.rows_inexact = rows->inexact,
+		.rows_unstable = rows->unstable,
+		.orphans = rows->orphans,
+		.tree_end = rows->tree_end,
+		.processes = rows->processes,
+	};
+	int err;
+
+	if (!rows->ops->summary)
+		return 0;
+	memcpy(sum.loss, run->loss, sizeof(sum.loss));
+	err = catalog__spec_stats(run->catalog, &sum.specs, &sum.n_specs);
+	if (!err)
+		err = catalog__func_stats(run->catalog, &sum.funcs, &sum.n_funcs);
+	return err ? err : rows->ops->summary(rows->ctx, &sum);
+}
+
+int run__finish(struct run *run)
+{
+	const struct row_ops *ops = run->rows.ops;
+	int err;
+
+	if (run->finished)
+		return 0;
+	run->finished = true;
+	err = timeline__release(run->timeline, UINT64_MAX);
+	if (!err)
+		err = run__header(run);
+	if (!err)
+		err = rows__end(&run->rows);
+	if (!err)
+		err = run__summary(run);
+	if (!err && ops->flush)
+		err = ops->flush(run->rows.ctx);
+	return err;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lang.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const texts[TEXT_COUNT_][2] = {
+	[TEXT_USED] = { "占用", "used" },
+	[TEXT_RELEASED] = { "释放", "released" },
+	[TEXT_RAM] = { "RAM内存", "RAM" },
+	[TEXT_TOTAL] = { "累计", "total" },
+	[TEXT_BASELINE] = { "内存跟踪基线", "baseline" },
+	[TEXT_ATTACH] = { "跟踪开始", "tracing began" },
+	[TEXT_STEP] = { "内存变动", "memory moved" },
+
+	[TEXT_INEXACT] = { "不精确", "inexact" },
+	[TEXT_LATE] = { "延迟", "late" },
+	[TEXT_UNWOUND] = { "栈展开", "unwound" },
+	[TEXT_INHERITED] = { "继承", "inherited" },
+	[TEXT_VFORK] = { "vfork", "vfork" },
+
+	[TEXT_WARNING] = { "警告", "WARNING" },
+	[TEXT_EVENTS_LOST] = { "个事件丢失, 数值仍然准确", "events lost, values stay right" },
+	[TEXT_SINCE] = { "自", "since" },
+
+	[TEXT_REPORT] = { "内存跟踪报告", "Memory report" },
+	[TEXT_PROCESSES] = { "个进程", "processes" },
+	[TEXT_ROWS] = { "个检查点", "checkpoints" },
+	[TEXT_ROWS_INEXACT] = { "不精确", "inexact" },
+	[TEXT_ROWS_UNSTABLE] = { "快照不稳定", "unstable" },
+	[TEXT_TAPE_BROKEN] = { "记录不完整: 没有结束标记", "the recording broke off before its end" },
+	[TEXT_MEMORY] = { "各进程内存 (M)", "Memory by process (M)" },
+	[TEXT_COL_PROCESS] = { "进程", "process" },
+	[TEXT_COL_BASELINE] = { "基线", "baseline" },
+	[TEXT_COL_END] = { "结束", "end" },
+	[TEXT_COL_PEAK] = { "峰值", "peak" },
+	[TEXT_COL_ROWS] = { "行数", "rows" },
+	[TEXT_COL_HOW] = { "结束方式", "ended" },
+	[TEXT_ACTIVITY] = { "各进程缺页与外部变化", "Faults and foreign changes by process" },
+	[TEXT_COL_MINOR] = { "次缺页", "minor faults" },
+	[TEXT_COL_MAJOR] = { "主缺页", "major faults" },
+	[TEXT_COL_FOREIGN] = { "外部 (M)", "foreign (M)" },
+	[TEXT_COL_FOOTPRINT] = { "探针 (M)", "probes (M)" },
+	[TEXT_COL_LOST] = { "丢失事件", "events lost" },
+	[TEXT_OTHERS] = { "其余", "other" },
+	[TEXT_EXIT] = { "退出", "exit" },
+	[TEXT_SIGNAL] = { "信号", "signal" },
+	[TEXT_EXEC] = { "exec", "exec" },
+	[TEXT_OOM] = { "OOM", "OOM" },
+	[TEXT_RUNNING] = { "运行中", "running" },
+	[TEXT_LIVING_SUM] = { "运行中的进程合计", "Sum of the running processes" },
+	[TEXT_FUNCTIONS] = { "各函数命中次数", "Hits by function" },
+	[TEXT_COL_FUNCTION] = { "函数", "function" },
+	[TEXT_COL_ENTRIES] = { "进入", "entries" },
+	[TEXT_COL_RETURNS] = { "返回", "returns" },
+	[TEXT_COL_COST] = { "开销", "cost" },
+	[TEXT_COL_WAY] = { "返回方式", "way of return" },
+	[TEXT_NEVER_HIT] = { "个函数从未被调用", "functions were never called" },
+	[TEXT_FEWER_HITS] = { "个函数命中较少, 未列出", "functions with fewer hits are not listed" },
+	[TEXT_UNMATCHED] = { "未匹配的检查点", "Checkpoints that matched nothing" },
+	[TEXT_ORPHANS] = { "个事件属于未知函数", "events of functions that nothing describes" },
+	[TEXT_LOSSES] = { "丢失", "Lost" },
+	[TEXT_NONE] = { "无", "nothing" },
+
+	[TEXT_LOSS_0 + RT_LOSS_RING] = { "环形缓冲区已满", "ring buffer full" },
+	[TEXT_LOSS_0 + RT_LOSS_PROC_MAP] = { "进程过多", "too many processes" },
+	[TEXT_LOSS_0 + RT_LOSS_THREAD] = { "线程内存不足", "no memory for a thread" },
+	[TEXT_LOSS_0 + RT_LOSS_SPAN_DEPTH] = { "嵌套过深", "nested too deep" },
+	[TEXT_LOSS_0 + RT_LOSS_SPAN_MAP] = { "深栈过多", "too many deep stacks" },
+	[TEXT_LOSS_0 + RT_LOSS_READ] = { "内核读取失败", "kernel reads failed" },
+	[TEXT_LOSS_0 + RT_LOSS_UNSTABLE] = { "快照不稳定 (已标记)", "unstable snapshots (marked)" },
+	[TEXT_LOSS_0 + RT_LOSS_UNMATCHED] = { "未见进入的返回", "returns without an entry" },
+};
+
+const char *lang_text(enum lang lang, enum lang_text id)
+{
+	return texts[id][lang == LANG_ZH ? LANG_ZH : LANG_EN];
+}
+
+enum lang lang_from_env(void)
+{
+	static const char *const names[] = { "LC_ALL", "LC_MESSAGES", "LANG" };
+	const char *value;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		value = getenv(names[i]);
+		if (value && *value)
+			return strncmp(value, "zh", 2) ? LANG_EN : LANG_ZH;
+	}
+	return LANG_EN;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rows.h"
+
+#include <errno.h>
+#include <string.h>
+
+static uint64_t add_sat(uint64_t a, uint64_t b)
+{
+	return a + b < a ? UINT64_MAX : a + b;
+}
+
+static uint64_t magnitude(int64_t v)
+{
+	return v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+}
+
+/* The one place that counts rows. */
+static int emit(struct rows *r, struct proc *p, struct row *row)
+{
+	uint64_t rss = rt_rss(&row->rss);
+
+	row->baseline = !p->rows;
+	if (row->baseline)
+		p->baseline = p->last_rss = rss;
+	row->delta = (int64_t)(rss - p->last_rss);
+	row->total = (int64_t)(rss - p->baseline);
+	if (!row->baseline && magnitude(row->delta) < r->opt.min_delta)
+		return 0;
+	row->seq = ++r->seq;
+	p->rows++;
+	p->last_rss = rss;
+	p->last_row_ns = row->time_ns;
+	if (!row->exact)
+		r->inexact++;
+	if (row->unstable)
+		r->unstable++;
+	return r->ops->row ? r->ops->row(r->ctx, row) : 0;
+}
+
+static int emit_specs(struct rows *r, struct proc *p, struct row *row,
+	const struct catalog_func *func)
+{
+	const struct fact_func *fact = func->fact;
+	struct catalog_spec *spec;
+	const char *label;
+	uint64_t seq;
+	int err;
+
+	row->function = fact->name ? fact->name : "";
+	for (size_t i = 0; i < fact->n_specs; i++) {
+		spec = catalog__spec(r->cat, fact->specs[i]);
+		if (!spec)
+			continue;
+		label = (row->when == RT_ENTRY ? spec->fact->entry
+					       : spec->fact->leave)[r->opt.lang];
+		if (!label || (spec->fact->extra && r->opt.skip_extra))
+			continue;
+		row->label = label;
+		row->spec = spec->fact;
+		row->extra = spec->fact->extra;
+		seq = r->seq;
+		err = emit(r, p, row);
+		if (err)
+			return err;
+		spec->rows += r->seq - seq;
+	}
+	return 0;
+}
+
+static int on_checkpoint(struct rows *r, struct proc *p, const struct rt_checkpoint *cp,
+	uint64_t time_ns, uint64_t moved_ns)
+{
+	struct row row = {
+		.time_ns = time_ns,
+		.late_ns = add_sat(cp->late_ns, moved_ns),
+		.proc = p,
+		.pid = p->pid,
+		.tid = cp->h.tid,
+		.start_ns = p->start_ns,
+		.role = p->role,
+		.function = "",
+		.when = cp->when,
+		.rss = cp->rss,
+		.exact = !(cp->flags & (RT_F_UNSTABLE | RT_F_SHARED)),
+		.inherited = cp->flags & RT_F_INHERITED,
+		.unwound = cp->flags & RT_F_UNWOUND,
+		.unstable = cp->flags & RT_F_UNSTABLE,
+	};
+	struct catalog_func *func;
+
+	if (cp->flags & RT_F_BORROWED)
+		p->borrowed = true;
+	row.borrowed = p->borrowed;
+	proctree__snapshot(p, &cp->rss, time_ns);
+	if (cp->when == RT_POINT) {
+		row.label = lang_text(r->opt.lang,
+			cp->flags & RT_F_ATTACH ? TEXT_ATTACH : TEXT_STEP);
+		return emit(r, p, &row);
+	}
+	func = catalog__func(r->cat, cp->func);
+	if (!func) {
+		r->orphans++;
+		return 0;
+	}
+	if (!func->counted) {
+		func->entries += cp->when == RT_ENTRY;
+		func->returns += cp->when == RT_RETURN;
+	}
+	return emit_specs(r, p, &row, func);
+}
+
+/* Said before whatever the event itself has to say: what is missing lies before it. */
+static int note_loss(struct rows *r, struct proc *p, uint32_t lost, uint64_t time_ns)
+{
+	struct loss loss = { .proc = p, .count = lost, .since_ns = p->last_row_ns,
+		.time_ns = time_ns };
+
+	if (!lost)
+		return 0;
+	p->lost = add_sat(p->lost, lost);
+	return r->ops->loss ? r->ops->loss(r->ctx, &loss) : 0;
+}
+
+static int hand_on(struct rows *r, struct proc *p)
+{
+	int err = r->ops->process ? r->ops->process(r->ctx, p) : 0;
+
+	if (!p->execed)
+		r->processes++;
+	proctree__forget(r->pt, p);
+	return err;
+}
+
+static int on_exec(struct rows *r, const struct rt_exec *ev, uint64_t time_ns)
+{
+	struct proc *old, *p;
+	int err = 0;
+
+	p = proctree__exec(r->pt, ev, time_ns, &old);
+	if (old) { /* the loss is the old program's */
+		err = note_loss(r, old, ev->h.lost, time_ns);
+		if (!err)
+			err = hand_on(r, old);
+		else
+			proctree__forget(r->pt, old);
+	}
+	return err ? err : p ? 0 : -ENOMEM;
+}
+
+int rows__event(struct rows *r, const struct rt_hdr *ev, uint64_t time_ns, uint64_t moved_ns)
+{
+	struct proc *p;
+	int err;
+
+	switch (ev->kind) {
+	case RT_EV_EXEC:
+		return on_exec(r, (const struct rt_exec *)ev, time_ns);
+	case RT_EV_FORK:
+		p = proctree__fork(r->pt, (const struct rt_fork *)ev, time_ns);
+		break;
+	case RT_EV_TOTALS:
+		p = proctree__totals(r->pt, (const struct rt_totals_event *)ev, time_ns);
+		break;
+	case RT_EV_EXIT:
+		p = proctree__exit(r->pt, (const struct rt_exit *)ev, time_ns);
+		break;
+	default:
+		p = proctree__get(r->pt, ev->pid, ev->start_ns, time_ns);
+		break;
+	}
+	if (!p)
+		return -ENOMEM;
+	err = note_loss(r, p, ev->lost, time_ns);
+	if (err)
+		return err;
+	switch (ev->kind) {
+	case RT_EV_CHECKPOINT:
+		return on_checkpoint(r, p, (const struct rt_checkpoint *)ev, time_ns, moved_ns);
+	case RT_EV_EXIT:
+		return hand_on(r, p);
+	case RT_EV_RENAME:
+		proctree__rename(r->pt, (const struct rt_rename *)ev);
+		return 0;
+	case RT_EV_OOM:
+		p->oom = true;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static int end_one(void *ctx, struct proc *p)
+{
+	const struct rt_snapshot *last = &p->totals.last;
+	struct rows *r = ctx;
+
+	if (!p->borrowed) {
+		r->tree_end.file += last->file;
+		r->tree_end.anon += last->anon;
+		r->tree_end.shmem += last->shmem;
+		r->tree_end.swap += last->swap;
+	}
+	return hand_on(r, p);
+}
+
+int rows__end(struct rows *r)
+{
+	return proctree__each(r->pt, end_one, r);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Events in their order -> rows, losses and ended programs. The inner room of correlate.h. */
+#ifndef ROWS_H
+#define ROWS_H
+
+#include "catalog.h"
+#include "correlate.h"
+
+struct rows {
+	struct correlate_options opt;
+	const struct row_ops *ops;
+	void *ctx;
+	struct proctree *pt;
+	const struct catalog *cat;
+	uint64_t seq; /* of the last row */
+	uint64_t inexact, unstable, orphans, processes;
+	struct rt_snapshot tree_end;
+};
+
+/* A checked event at its place in the log. 0, -ENOMEM, or what an op returned. */
+int rows__event(struct rows *r, const struct rt_hdr *ev, uint64_t time_ns, uint64_t moved_ns);
+/* The run is over: all that still live are handed on, in the order of birth. */
+int rows__end(struct rows *r);
+
+#endif
