@@ -17,6 +17,7 @@ struct sink {
 	const char *name; /* as --format has it */
 	const char *help;
 	bool skip_extra;  /* see struct correlate_options */
+	bool chinese;	  /* --lang does not apply: labels are Chinese */
 	void *(*open)(const struct sink_config *config); /* NULL: no memory */
 	struct row_ops ops; /* their ctx is what open returned; members may be NULL */
 	void (*close)(void *ctx);

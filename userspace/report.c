@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include "hash.h"
+#include "table.h"
+
+#define MAX_PROGRAMS 100
+#define MAX_ROLES    64
+#define MAX_FUNCS    100
+
+/* What the report says of a program, or of many of one role. */
+struct line {
+	char *name; /* role, or comm while the role is unknown */
+	uint32_t pid;
+	uint64_t order; /* in which they ended */
+	uint64_t born_ns;
+	uint64_t count; /* programs in this line */
+	bool borrowed, ended, execed, oom, have_rss, have_totals;
+	int exit_code;
+	uint64_t baseline, end;
+	struct rt_snapshot peak;
+	uint64_t rows, min_flt, maj_flt, lost;
+	int64_t foreign, footprint;
+	UT_hash_handle hh; /* lines of many: by name */
+};
+
+struct report {
+	enum lang lang;
+	struct line *programs[MAX_PROGRAMS];
+	size_t n_programs;
+	size_t worst; /* valid when all places are taken */
+	struct line *others;
+	uint64_t seen, running;
+};
+
+struct report *report__new(enum lang lang)
+{
+	struct report *r = calloc(1, sizeof(*r));
+
+	if (r)
+		r->lang = lang;
+	return r;
+}
+
+static void line__free(struct line *l)
+{
+	if (!l)
+		return;
+	free(l->name);
+	free(l);
+}
+
+void report__free(struct report *r)
+{
+	struct line *l, *tmp;
+
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->n_programs; i++)
+		line__free(r->programs[i]);
+	HASH_ITER(hh, r->others, l, tmp) {
+		HASH_DELETE(hh, r->others, l);
+		line__free(l);
+	}
+	free(r);
+}
+
+/* --- what is kept ------------------------------------------------------------------------------- */
+
+static int64_t change_rss(const struct rt_change *c)
+{
+	return (int64_t)((uint64_t)c->file + (uint64_t)c->anon + (uint64_t)c->shmem);
+}
+
+static struct line *line__new(const struct proc *p)
+{
+	struct line *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->name = p->role[0] ? strdup(p->role) : out_clean(p->comm, strnlen(p->comm, RT_COMM_LEN));
+	if (!l->name) {
+		free(l);
+		return NULL;
+	}
+	l->count = 1;
+	l->pid = p->pid;
+	l->born_ns = p->born_ns;
+	l->borrowed = p->borrowed;
+	l->ended = p->ended;
+	l->execed = p->execed;
+	l->oom = p->oom;
+	l->exit_code = p->exit_code;
+	l->have_rss = p->have_rss;
+	l->have_totals = p->have_totals;
+	l->baseline = p->baseline;
+	l->end = rt_rss(&p->totals.last);
+	l->peak = p->totals.peak;
+	l->rows = p->rows;
+	l->min_flt = p->min_flt;
+	l->maj_flt = p->maj_flt;
+	l->lost = p->lost;
+	l->foreign = change_rss(&p->totals.foreign);
+	l->footprint = change_rss(&p->totals.footprint);
+	return l;
+}
+
+/* Is a more worth a line of its own than b? A borrowed mm is its parent's to show. */
+static bool better(const struct line *a, const struct line *b)
+{
+	uint64_t x = a->borrowed ? 0 : rt_rss(&a->peak), y = b->borrowed ? 0 : rt_rss(&b->peak);
+
+	if (!a->rows != !b->rows)
+		return a->rows;
+	if (x != y)
+		return x > y;
+	return a->order < b->order;
+}
+
+static void find_worst(struct report *r)
+{
+	r->worst = 0;
+	for (size_t i = 1; i < r->n_programs; i++)
+		if (better(r->programs[r->worst], r->programs[i]))
+			r->worst = i;
+}
+
+static void sum_into(struct line *to, const struct line *l)
+{
+	to->count++;
+	to->rows += l->rows;
+	to->min_flt += l->min_flt;
+	to->maj_flt += l->maj_flt;
+	to->lost += l->lost;
+	to->have_rss |= l->have_rss;
+	to->have_totals |= l->have_totals;
+	to->foreign = (int64_t)((uint64_t)to->foreign + (uint64_t)l->foreign);
+	to->footprint = (int64_t)((uint64_t)to->footprint + (uint64_t)l->footprint);
+	if (rt_rss(&l->peak) > rt_rss(&to->peak))
+		to->peak = l->peak;
+}
+
+/* Takes the line: the first of its name becomes the sum of all. */
+static int add_other(struct report *r, struct line *l)
+{
+	struct line *sum;
+
+	HASH_FIND_STR(r->others, l->name, sum);
+	if (!sum && HASH_COUNT(r->others) >= MAX_ROLES) {
+		l->name[0] = '\0'; /* titles can be of any number: the rest share a line */
+		HASH_FIND_STR(r->others, l->name, sum);
+	}
+	if (sum) {
+		sum_into(sum, l);
+		line__free(l);
+		return 0;
+	}
+	HASH_ADD_KEYPTR(hh, r->others, l->name, strlen(l->name), l);
+	if (hash_added(l))
+		return 0;
+	line__free(l);
+	return -ENOMEM;
+}
+
+int report__add(struct report *r, const struct proc *p)
+{
+	struct line *l = line__new(p), *out;
+
+	if (!l)
+		return -ENOMEM;
+	l->order = r->seen++;
+	if (!p->ended && !p->borrowed)
+		r->running++;
+	if (r->n_programs < MAX_PROGRAMS) {
+		r->programs[r->n_programs++] = l;
+		if (r->n_programs == MAX_PROGRAMS)
+			find_worst(r);
+		return 0;
+	}
+	if (!better(l, r->programs[r->worst]))
+		return add_other(r, l);
+	out = r->programs[r->worst];
+	r->programs[r->worst] = l;
+	find_worst(r);
+	return add_other(r, out);
+}
+
+/* --- how it is shown ---------------------------------------------------------------------------- */
+
+static const char *text(const struct report *r, enum lang_text id)
+{
+	return lang_text(r->lang, id);
+}
+
+static double mib(uint64_t bytes)
+{
+	return (double)(int64_t)bytes / 1048576.0;
+}
+
+static void cell_name(const struct report *r, struct table *t, const struct line *l)
+{
+	if (l->hh.tbl)
+		table__cell(t, "%s%s%s (%lu)", text(r, TEXT_OTHERS), l->name[0] ? " " : "", l->name,
+			(unsigned long)l->count);
+	else
+		table__cell(t, "%s%spid=%u", l->name, l->name[0] ? " " : "", l->pid);
+}
+
+static void cell_how(const struct report *r, struct table *t, const struct line *l)
+{
+	const char *vfork = l->borrowed ? ", vfork" : "";
+
+	if (l->hh.tbl)
+		table__cell(t, "-");
+	else if (!l->ended)
+		table__cell(t, "%s%s", text(r, TEXT_RUNNING), vfork);
+	else if (l->execed)
+		table__cell(t, "%s%s", text(r, TEXT_EXEC), vfork);
+	else if (WIFSIGNALED(l->exit_code))
+		table__cell(t, "%s%s%s %d%s", l->oom ? text(r, TEXT_OOM) : "", l->oom ? ", " : "",
+			text(r, TEXT_SIGNAL), WTERMSIG(l->exit_code), vfork);
+	else
+		table__cell(t, "%s %d%s", text(r, TEXT_EXIT), WEXITSTATUS(l->exit_code), vfork);
+}
+
+static void memory_line(const struct report *r, struct table *t, const struct line *l)
+{
+	bool many = l->hh.tbl;
+	uint64_t peak[] = { rt_rss(&l->peak), l->peak.anon, l->peak.file, l->peak.shmem };
+
+	cell_name(r, t, l);
+	if (many || !l->rows)
+		table__cell(t, "-");
+	else
+		table__cell(t, "%.2f", mib(l->baseline));
+	if (many || !l->have_rss)
+		table__cell(t, "-");
+	else
+		table__cell(t, "%.2f", mib(l->end));
+	for (size_t i = 0; i < sizeof(peak) / sizeof(peak[0]); i++) {
+		if (l->have_rss)
+			table__cell(t, "%.2f", mib(peak[i]));
+		else
+			table__cell(t, "-");
+	}
+	table__cell(t, "%lu", (unsigned long)l->rows);
+	cell_how(r, t, l);
+}
+
+static void activity_line(const struct report *r, struct table *t, const struct line *l)
+{
+	cell_name(r, t, l);
+	if (l->have_totals) {
+		table__cell(t, "%lu", (unsigned long)l->min_flt);
+		table__cell(t, "%lu", (unsigned long)l->maj_flt);
+		table__cell(t, "%+.2f", mib((uint64_t)l->foreign));
+		table__cell(t, "%+.2f", mib((uint64_t)l->footprint));
+	} else {
+		for (int i = 0; i < 4; i++)
+			table__cell(t, "-");
+	}
+	table__cell(t, "%lu", (unsigned long)l->lost);
+}
+
+static int by_birth(const void *a, const void *b)
+{
+	const struct line *x = *(struct line *const *)a, *y = *(struct line *const *)b;
+
+	if (x->born_ns != y->born_ns)
+		return x->born_ns < y->born_ns ? -1 : 1;
+	return (x->order > y->order) - (x->order < y->order);
+}
+
+static int by_name(const struct line *a, const struct line *b)
+{
+	return strcmp(a->name, b->name);
+}
+
+static void heading(const struct report *r, struct out *o, enum lang_text id)
+{
+	out__fmt(o, "\n%s:\n", text(r, id));
+}
+
+static int print_programs(struct report *r, struct out *o, bool activity)
+{
+	static const enum lang_text memory_columns[] = { TEXT_COL_BASELINE, TEXT_COL_END,
+		TEXT_COL_PEAK };
+	static const enum lang_text activity_columns[] = { TEXT_COL_MINOR, TEXT_COL_MAJOR,
+		TEXT_COL_FOREIGN, TEXT_COL_FOOTPRINT, TEXT_COL_LOST };
+	void (*line)(const struct report *, struct table *, const struct line *) =
+		activity ? activity_line : memory_line;
+	struct table *t = table__new();
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	table__column(t, text(r, TEXT_COL_PROCESS), false);
+	if (activity) {
+		for (int i = 0; i < 5; i++)
+			table__column(t, text(r, activity_columns[i]), true);
+	} else {
+		for (int i = 0; i < 3; i++)
+			table__column(t, text(r, memory_columns[i]), true);
+		table__column(t, "= anon", true);
+		table__column(t, "+ file", true);
+		table__column(t, "+ shmem", true);
+		table__column(t, text(r, TEXT_COL_ROWS), true);
+		table__column(t, text(r, TEXT_COL_HOW), false);
+	}
+	for (size_t i = 0; i < r->n_programs; i++)
+		line(r, t, r->programs[i]);
+	for (const struct line *l = r->others; l; l = l->hh.next)
+		line(r, t, l);
+	heading(r, o, activity ? TEXT_ACTIVITY : TEXT_MEMORY);
+	err = table__print(t, o);
+	table__free(t);
+	return err;
+}
+
+static int by_hits(const void *a, const void *b)
+{
+	const struct func_stat *x = a, *y = b;
+	uint64_t m = x->entries + x->returns, n = y->entries + y->returns;
+
+	if (m != n)
+		return m > n ? -1 : 1;
+	return (x->func->id > y->func->id) - (x->func->id < y->func->id);
+}
+
+static void cell_clean(struct table *t, const char *s)
+{
+	char *clean = out_clean(s ? s : "", s ? strlen(s) : 0);
+
+	table__cell(t, "%s", clean ? clean : "?");
+	free(clean);
+}
+
+static int print_hits(struct report *r, const struct func_stat *funcs, size_t n, struct out *o)
+{
+	struct table *t = table__new();
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	table__column(t, text(r, TEXT_COL_FUNCTION), false);
+	table__column(t, text(r, TEXT_COL_ENTRIES), true);
+	table__column(t, text(r, TEXT_COL_RETURNS), true);
+	table__column(t, text(r, TEXT_COL_COST), false);
+	table__column(t, text(r, TEXT_COL_WAY), false);
+	for (size_t i = 0; i < n; i++) {
+		cell_clean(t, funcs[i].func->name);
+		table__cell(t, "%lu", (unsigned long)funcs[i].entries);
+		table__cell(t, "%lu", (unsigned long)funcs[i].returns);
+		cell_clean(t, funcs[i].func->cost);
+		cell_clean(t, funcs[i].func->returns);
+	}
+	err = table__print(t, o);
+	table__free(t);
+	return err;
+}
+
+static int print_functions(struct report *r, const struct run_summary *sum, struct out *o)
+{
+	struct func_stat *funcs;
+	size_t hit = 0, shown;
+	int err = 0;
+
+	if (!sum->n_funcs)
+		return 0;
+	funcs = calloc(sum->n_funcs, sizeof(*funcs));
+	if (!funcs)
+		return -ENOMEM;
+	memcpy(funcs, sum->funcs, sum->n_funcs * sizeof(*funcs));
+	qsort(funcs, sum->n_funcs, sizeof(*funcs), by_hits);
+	while (hit < sum->n_funcs && (funcs[hit].entries || funcs[hit].returns))
+		hit++;
+	shown = hit < MAX_FUNCS ? hit : MAX_FUNCS;
+	heading(r, o, TEXT_FUNCTIONS);
+	if (shown)
+		err = print_hits(r, funcs, shown, o);
+	if (hit > shown)
+		out__fmt(o, "  %zu %s\n", hit - shown, text(r, TEXT_FEWER_HITS));
+	if (sum->n_funcs > hit)
+		out__fmt(o, "  %zu %s\n", sum->n_funcs - hit, text(r, TEXT_NEVER_HIT));
+	free(funcs);
+	return err;
+}
+
+static int print_unmatched(struct report *r, const struct run_summary *sum, struct out *o)
+{
+	bool any = false;
+	char *spec, *why;
+	int err = 0;
+
+	for (size_t i = 0; i < sum->n_specs && !err; i++) {
+		const struct fact_spec *s = sum->specs[i].spec;
+
+		if (!s->unmatched)
+			continue;
+		if (!any)
+			heading(r, o, TEXT_UNMATCHED);
+		any = true;
+		spec = out_clean(s->text ? s->text : "", s->text ? strlen(s->text) : 0);
+		why = out_clean(s->unmatched, strlen(s->unmatched));
+		if (spec && why)
+			out__fmt(o, "  %s: %s\n", spec, why);
+		else
+			err = -ENOMEM;
+		free(spec);
+		free(why);
+	}
+	return err;
+}
+
+static void print_losses(struct report *r, const struct run_summary *sum, struct out *o)
+{
+	bool any = false;
+
+	out__fmt(o, "\n%s: ", text(r, TEXT_LOSSES));
+	for (unsigned int i = 0; i < RT_LOSS_MAX; i++) {
+		if (!sum->loss[i])
+			continue;
+		out__fmt(o, "%s%s %lu", any ? ", " : "", text(r, TEXT_LOSS_0 + i),
+			(unsigned long)sum->loss[i]);
+		any = true;
+	}
+	out__fmt(o, "%s\n", any ? "" : text(r, TEXT_NONE));
+	if (sum->orphans)
+		out__fmt(o, "%lu %s\n", (unsigned long)sum->orphans, text(r, TEXT_ORPHANS));
+}
+
+static void print_sum(struct report *r, const struct run_summary *sum, struct out *o)
+{
+	const struct rt_snapshot *s = &sum->tree_end;
+
+	if (!r->running)
+		return;
+	out__fmt(o, "\n%s (%lu): %.2f = anon %.2f + file %.2f + shmem %.2f",
+		text(r, TEXT_LIVING_SUM), (unsigned long)r->running, mib(rt_rss(s)), mib(s->anon),
+		mib(s->file), mib(s->shmem));
+	if (s->swap)
+		out__fmt(o, " swap %.2f", mib(s->swap));
+	out__str(o, "\n");
+}
+
+static void print_title(struct report *r, const struct run_summary *sum, struct out *o)
+{
+	out__fmt(o, "\n%s: ", text(r, TEXT_REPORT));
+	if (sum->end)
+		out__fmt(o, "%.3fs, ",
+			(double)(int64_t)(sum->end->time_ns - sum->host->start_ns) / 1e9);
+	out__fmt(o, "%lu %s, %lu %s", (unsigned long)sum->processes, text(r, TEXT_PROCESSES),
+		(unsigned long)sum->rows, text(r, TEXT_ROWS));
+	if (sum->rows_inexact)
+		out__fmt(o, " (%s %lu, %s %lu)", text(r, TEXT_ROWS_INEXACT),
+			(unsigned long)sum->rows_inexact, text(r, TEXT_ROWS_UNSTABLE),
+			(unsigned long)sum->rows_unstable);
+	out__str(o, "\n");
+	if (!sum->end)
+		out__fmt(o, "%s\n", text(r, TEXT_TAPE_BROKEN));
+}
+
+int report__print(struct report *r, const struct run_summary *sum, struct out *o)
+{
+	int err = 0;
+
+	qsort(r->programs, r->n_programs, sizeof(r->programs[0]), by_birth);
+	HASH_SORT(r->others, by_name);
+	print_title(r, sum, o);
+	if (r->n_programs) {
+		err = print_programs(r, o, false);
+		if (err)
+			return err;
+		print_sum(r, sum, o);
+		err = print_programs(r, o, true);
+	}
+	if (!err)
+		err = print_functions(r, sum, o);
+	if (!err)
+		err = print_unmatched(r, sum, o);
+	if (!err)
+		print_losses(r, sum, o);
+	return err;
+}

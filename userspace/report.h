@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The report at the end of a run, for people. Programs are told one by one as they end; a run may
+ * have a hundred thousand, so only the most interesting are kept (those with rows, then those of
+ * the highest peak), and the rest become one line for each role: sums, and the highest peak of
+ * any of them.
+ */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include "correlate.h"
+#include "lang.h"
+#include "out.h"
+
+struct report;
+
+struct report *report__new(enum lang lang);
+void report__free(struct report *r);
+int report__add(struct report *r, const struct proc *p); /* copies; -ENOMEM */
+int report__print(struct report *r, const struct run_summary *sum, struct out *o); /* -ENOMEM */
+
+#endif

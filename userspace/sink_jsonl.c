@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One JSON object a line, for scripts; described by ramtrace-rows.schema.json. Strings are escaped
+ * by jansson, once each; the rest is put together here, because building a tree of objects for
+ * each row costs more than all the stages before it.
+ */
+#include "sink.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include "embed.h"
+#include "strcache.h"
+
+#define SCHEMA_VERSION 1
+
+struct jsonl {
+	struct out *out;
+	enum lang lang;
+	struct strcache *strings;
+	int err;
+};
+
+static void jsonl__close(void *ctx)
+{
+	struct jsonl *j = ctx;
+
+	if (!j)
+		return;
+	strcache__free(j->strings);
+	free(j);
+}
+
+static void *jsonl__open(const struct sink_config *config)
+{
+	struct jsonl *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->out = config->out;
+	j->lang = config->lang;
+	j->strings = strcache__new(render_json);
+	if (!j->strings) {
+		jsonl__close(j);
+		return NULL;
+	}
+	return j;
+}
+
+/* --- members: `key` is the text up to the value, such as `,"pid":` -------------------------------- */
+
+static void put_u64(struct jsonl *j, const char *key, uint64_t v)
+{
+	out__str(j->out, key);
+	out__u64(j->out, v);
+}
+
+static void put_i64(struct jsonl *j, const char *key, int64_t v)
+{
+	out__str(j->out, key);
+	out__i64(j->out, v);
+}
+
+static void put_bool(struct jsonl *j, const char *key, bool v)
+{
+	out__str(j->out, key);
+	out__str(j->out, v ? "true" : "false");
+}
+
+static void put_null(struct jsonl *j, const char *key)
+{
+	out__str(j->out, key);
+	out__str(j->out, "null");
+}
+
+static void put_str(struct jsonl *j, const char *key, const char *v)
+{
+	int err;
+
+	if (!v) {
+		put_null(j, key);
+		return;
+	}
+	out__str(j->out, key);
+	err = strcache__print(j->strings, j->out, v);
+	if (err)
+		j->err = err;
+}
+
+static int end_line(struct jsonl *j)
+{
+	out__str(j->out, "}\n");
+	return j->err ? j->err : out__error(j->out);
+}
+
+/* The members of a snapshot, without braces. */
+static void put_kinds(struct jsonl *j, const char *first_key, const struct rt_snapshot *s)
+{
+	put_u64(j, first_key, rt_rss(s));
+	put_u64(j, ",\"anon\":", s->anon);
+	put_u64(j, ",\"file\":", s->file);
+	put_u64(j, ",\"shmem\":", s->shmem);
+	put_u64(j, ",\"swap\":", s->swap);
+}
+
+static void put_snapshot(struct jsonl *j, const char *key, const struct rt_snapshot *s)
+{
+	out__str(j->out, key);
+	put_kinds(j, "{\"rss\":", s);
+	out__str(j->out, "}");
+}
+
+static void put_change(struct jsonl *j, const char *key, const struct rt_change *c)
+{
+	out__str(j->out, key);
+	put_i64(j, "{\"anon\":", c->anon);
+	put_i64(j, ",\"file\":", c->file);
+	put_i64(j, ",\"shmem\":", c->shmem);
+	put_i64(j, ",\"swap\":", c->swap);
+	out__str(j->out, "}");
+}
+
+static const char *when_name(enum rt_when when)
+{
+	return when == RT_ENTRY ? "entry" : when == RT_RETURN ? "return" : "point";
+}
+
+/* --- lines -------------------------------------------------------------------------------------- */
+
+static int jsonl__header(void *ctx, const struct fact_host *host, const struct spec_stat *specs,
+	size_t n_specs)
+{
+	struct jsonl *j = ctx;
+
+	put_u64(j, "{\"type\":\"header\",\"schema\":", SCHEMA_VERSION);
+	put_str(j, ",\"host\":", host->host ? host->host : "");
+	put_str(j, ",\"kernel\":", host->kernel ? host->kernel : "");
+	put_str(j, ",\"version\":", host->version ? host->version : "");
+	put_u64(j, ",\"cpus\":", host->cpus);
+	put_str(j, ",\"lang\":", j->lang == LANG_ZH ? "zh" : "en");
+	put_u64(j, ",\"start_ns\":", host->start_ns);
+	put_i64(j, ",\"realtime_offset_ns\":", host->realtime_offset_ns);
+	put_u64(j, ",\"window_ns\":", host->window_ns);
+	put_u64(j, ",\"step\":", host->step);
+	out__str(j->out, ",\"specs\":[");
+	for (size_t i = 0; i < n_specs; i++) {
+		const struct fact_spec *s = specs[i].spec;
+
+		put_u64(j, i ? ",{\"id\":" : "{\"id\":", s->id);
+		put_str(j, ",\"spec\":", s->text ? s->text : "");
+		put_str(j, ",\"profile\":", s->profile);
+		put_str(j, ",\"entry\":", s->entry[j->lang]);
+		put_str(j, ",\"return\":", s->leave[j->lang]);
+		put_bool(j, ",\"extra\":", s->extra);
+		put_str(j, ",\"unmatched\":", s->unmatched);
+		out__str(j->out, "}");
+	}
+	out__str(j->out, "]");
+	return end_line(j);
+}
+
+static int jsonl__row(void *ctx, const struct row *row)
+{
+	struct jsonl *j = ctx;
+
+	put_u64(j, "{\"type\":\"checkpoint\",\"seq\":", row->seq);
+	put_u64(j, ",\"time_ns\":", row->time_ns);
+	put_u64(j, ",\"late_ns\":", row->late_ns);
+	put_u64(j, ",\"pid\":", row->pid);
+	put_u64(j, ",\"start_ns\":", row->start_ns);
+	put_u64(j, ",\"tid\":", row->tid);
+	put_str(j, ",\"role\":", row->role);
+	put_str(j, ",\"label\":", row->label);
+	put_str(j, ",\"function\":", row->function);
+	if (row->spec)
+		put_u64(j, ",\"spec\":", row->spec->id);
+	else
+		put_null(j, ",\"spec\":");
+	out__str(j->out, ",\"when\":\"");
+	out__str(j->out, when_name(row->when));
+	put_kinds(j, "\",\"rss\":", &row->rss);
+	put_i64(j, ",\"delta\":", row->delta);
+	put_i64(j, ",\"total\":", row->total);
+	put_bool(j, ",\"exact\":", row->exact);
+	put_bool(j, ",\"baseline\":", row->baseline);
+	put_bool(j, ",\"extra\":", row->extra);
+	put_bool(j, ",\"inherited\":", row->inherited);
+	put_bool(j, ",\"unwound\":", row->unwound);
+	put_bool(j, ",\"borrowed\":", row->borrowed);
+	put_bool(j, ",\"unstable\":", row->unstable);
+	return end_line(j);
+}
+
+static int jsonl__loss(void *ctx, const struct loss *loss)
+{
+	struct jsonl *j = ctx;
+
+	put_u64(j, "{\"type\":\"loss\",\"time_ns\":", loss->time_ns);
+	put_u64(j, ",\"since_ns\":", loss->since_ns);
+	put_u64(j, ",\"pid\":", loss->proc->pid);
+	put_u64(j, ",\"start_ns\":", loss->proc->start_ns);
+	put_str(j, ",\"role\":", loss->proc->role);
+	put_u64(j, ",\"count\":", loss->count);
+	return end_line(j);
+}
+
+static void put_exit(struct jsonl *j, const struct proc *p)
+{
+	if (!p->ended || p->execed) {
+		put_null(j, ",\"exit\":");
+	} else if (WIFSIGNALED(p->exit_code)) {
+		put_u64(j, ",\"exit\":{\"signal\":", (uint64_t)WTERMSIG(p->exit_code));
+		out__str(j->out, "}");
+	} else {
+		put_u64(j, ",\"exit\":", (uint64_t)WEXITSTATUS(p->exit_code));
+	}
+	put_str(j, ",\"state\":", !p->ended ? "running" : p->execed ? "exec" : "ended");
+}
+
+static void put_memory(struct jsonl *j, const struct proc *p)
+{
+	const struct rt_totals *t = &p->totals;
+
+	if (p->have_rss) {
+		put_snapshot(j, ",\"first\":", &t->first);
+		put_snapshot(j, ",\"last\":", &t->last);
+		put_kinds(j, ",\"peak\":{\"rss\":", &t->peak);
+		put_u64(j, ",\"time_ns\":", t->peak_ns);
+		put_u64(j, ",\"kind_peak\":{\"anon\":", t->kind_peak.anon);
+		put_u64(j, ",\"file\":", t->kind_peak.file);
+		put_u64(j, ",\"shmem\":", t->kind_peak.shmem);
+		put_u64(j, ",\"swap\":", t->kind_peak.swap);
+		out__str(j->out, "}}");
+	} else {
+		out__str(j->out, ",\"first\":null,\"last\":null,\"peak\":null");
+	}
+	if (p->have_totals) {
+		put_u64(j, ",\"minor_faults\":", p->min_flt);
+		put_u64(j, ",\"major_faults\":", p->maj_flt);
+		put_change(j, ",\"grown\":", &t->grown);
+		put_change(j, ",\"returned\":", &t->returned);
+		put_change(j, ",\"foreign\":", &t->foreign);
+		put_change(j, ",\"footprint\":", &t->footprint);
+	} else {
+		out__str(j->out, ",\"minor_faults\":null,\"major_faults\":null,\"grown\":null,"
+			"\"returned\":null,\"foreign\":null,\"footprint\":null");
+	}
+}
+
+static int jsonl__process(void *ctx, const struct proc *p)
+{
+	char comm[RT_COMM_LEN + 1] = "";
+	struct jsonl *j = ctx;
+
+	memcpy(comm, p->comm, RT_COMM_LEN);
+	put_u64(j, "{\"type\":\"process\",\"pid\":", p->pid);
+	put_u64(j, ",\"ppid\":", p->ppid);
+	put_u64(j, ",\"start_ns\":", p->start_ns);
+	put_u64(j, ",\"born_ns\":", p->born_ns);
+	if (p->ended)
+		put_u64(j, ",\"end_ns\":", p->end_ns);
+	else
+		put_null(j, ",\"end_ns\":");
+	put_str(j, ",\"role\":", p->role);
+	put_str(j, ",\"comm\":", comm);
+	put_str(j, ",\"cmdline\":", p->cmdline);
+	put_exit(j, p);
+	put_bool(j, ",\"oom\":", p->oom);
+	put_bool(j, ",\"attached\":", p->attached);
+	put_bool(j, ",\"borrowed\":", p->borrowed);
+	put_bool(j, ",\"stale\":", p->stale);
+	put_u64(j, ",\"rows\":", p->rows);
+	if (p->rows)
+		put_u64(j, ",\"baseline\":", p->baseline);
+	else
+		put_null(j, ",\"baseline\":");
+	put_u64(j, ",\"lost\":", p->lost);
+	put_memory(j, p);
+	return end_line(j);
+}
+
+static void put_func(struct jsonl *j, const struct func_stat *f, bool first)
+{
+	put_u64(j, first ? "{\"id\":" : ",{\"id\":", f->func->id);
+	put_str(j, ",\"name\":", f->func->name ? f->func->name : "");
+	put_str(j, ",\"file\":", f->func->file ? f->func->file : "");
+	put_u64(j, ",\"offset\":", f->func->offset);
+	put_str(j, ",\"cost\":", f->func->cost);
+	put_str(j, ",\"returns_by\":", f->func->returns);
+	put_u64(j, ",\"entries\":", f->entries);
+	put_u64(j, ",\"returns\":", f->returns);
+	out__str(j->out, "}");
+}
+
+static int jsonl__summary(void *ctx, const struct run_summary *sum)
+{
+	struct jsonl *j = ctx;
+
+	put_u64(j, "{\"type\":\"summary\",\"rows\":", sum->rows);
+	put_u64(j, ",\"rows_inexact\":", sum->rows_inexact);
+	put_u64(j, ",\"rows_unstable\":", sum->rows_unstable);
+	put_u64(j, ",\"orphans\":", sum->orphans);
+	put_u64(j, ",\"processes\":", sum->processes);
+	put_snapshot(j, ",\"tree_end\":", &sum->tree_end);
+	for (unsigned int i = 0; i < RT_LOSS_MAX; i++) {
+		out__str(j->out, i ? ",\"" : ",\"loss\":{\"");
+		out__str(j->out, loss_name(i));
+		put_u64(j, "\":", sum->loss[i]);
+	}
+	out__str(j->out, "},\"specs\":[");
+	for (size_t i = 0; i < sum->n_specs; i++) {
+		put_u64(j, i ? ",{\"id\":" : "{\"id\":", sum->specs[i].spec->id);
+		put_u64(j, ",\"rows\":", sum->specs[i].rows);
+		put_str(j, ",\"unmatched\":", sum->specs[i].spec->unmatched);
+		out__str(j->out, "}");
+	}
+	out__str(j->out, "],\"functions\":[");
+	for (size_t i = 0; i < sum->n_funcs; i++)
+		put_func(j, &sum->funcs[i], i == 0);
+	out__str(j->out, "]");
+	if (sum->end) {
+		put_u64(j, ",\"end\":{\"time_ns\":", sum->end->time_ns);
+		put_str(j, ",\"reason\":", sum->end->reason ? sum->end->reason : "");
+		out__str(j->out, "}");
+	} else {
+		put_null(j, ",\"end\":");
+	}
+	return end_line(j);
+}
+
+static int jsonl__flush(void *ctx)
+{
+	struct jsonl *j = ctx;
+
+	return out__flush(j->out);
+}
+
+const char *sink_jsonl_schema(void)
+{
+	const struct embedded *schema = embedded_find("ramtrace-rows.schema.json");
+
+	return schema ? schema->data : NULL;
+}
+
+const struct sink sink_jsonl = {
+	.name = "jsonl",
+	.help = "one JSON object a line, for scripts (--json-schema prints its schema)",
+	.open = jsonl__open,
+	.ops = {
+		.header = jsonl__header,
+		.row = jsonl__row,
+		.loss = jsonl__loss,
+		.process = jsonl__process,
+		.summary = jsonl__summary,
+		.flush = jsonl__flush,
+	},
+	.close = jsonl__close,
+};

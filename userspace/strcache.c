@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "strcache.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include "hash.h"
+
+/* Titles can be of any number: beyond this all are forgotten and made anew. */
+#define MAX_STRINGS 4096
+
+struct string {
+	char *form;
+	size_t len;
+	UT_hash_handle hh;
+	char raw[];
+};
+
+struct strcache {
+	struct string *strings;
+	char *(*render)(const char *s);
+};
+
+struct strcache *strcache__new(char *(*render)(const char *s))
+{
+	struct strcache *c = calloc(1, sizeof(*c));
+
+	if (c)
+		c->render = render;
+	return c;
+}
+
+static void forget_all(struct strcache *c)
+{
+	struct string *s, *tmp;
+
+	HASH_ITER(hh, c->strings, s, tmp) {
+		HASH_DELETE(hh, c->strings, s);
+		free(s->form);
+		free(s);
+	}
+}
+
+void strcache__free(struct strcache *c)
+{
+	if (!c)
+		return;
+	forget_all(c);
+	free(c);
+}
+
+static struct string *make(struct strcache *c, const char *raw, size_t len)
+{
+	struct string *s;
+
+	if (HASH_COUNT(c->strings) >= MAX_STRINGS)
+		forget_all(c);
+	s = calloc(1, sizeof(*s) + len + 1);
+	if (!s)
+		return NULL;
+	memcpy(s->raw, raw, len);
+	s->form = c->render(raw);
+	if (!s->form)
+		goto fail;
+	s->len = strlen(s->form);
+	HASH_ADD_KEYPTR(hh, c->strings, s->raw, len, s);
+	if (!hash_added(s))
+		goto fail;
+	return s;
+fail:
+	free(s->form);
+	free(s);
+	return NULL;
+}
+
+int strcache__print(struct strcache *c, struct out *o, const char *raw)
+{
+	size_t len = strlen(raw);
+	struct string *s;
+
+	HASH_FIND(hh, c->strings, raw, len, s);
+	if (!s)
+		s = make(c, raw, len);
+	if (!s)
+		return -ENOMEM;
+	out__bytes(o, s->form, s->len);
+	return 0;
+}
+
+char *render_line(const char *s)
+{
+	return out_clean(s, strlen(s));
+}
+
+char *render_json(const char *s)
+{
+	json_t *str = json_string(s);
+	char *clean = NULL, *form = NULL;
+
+	if (!str) { /* not UTF-8: show the bytes as everywhere else */
+		clean = out_clean(s, strlen(s));
+		str = clean ? json_string(clean) : NULL;
+	}
+	if (str)
+		form = json_dumps(str, JSON_ENCODE_ANY);
+	json_decref(str);
+	free(clean);
+	return form;
+}
