@@ -28,13 +28,25 @@ struct checkpoint_spec {
 
 /*
  * Parses "[LABEL=]BINARY:SYMBOL", "[LABEL=]usdt:BINARY:PROVIDER:NAME", "[LABEL=]addr:BINARY:0xN".
- * SYMBOL may hold "::" and anything else after the first ':' that ends BINARY. Without LABEL the
- * symbol as written is the label. Labels of both ends come from spec_set_label. 0, -ENOMEM, or
- * -EINVAL with a message in err that quotes the text and says what was expected.
+ *
+ * LABEL ends at the first '=' if that comes before the first ':'. A label that holds '=' or ':' is
+ * put in double quotes: "Runner:load"=libx.so:load. So "a:b=c:d" has no label, and is refused,
+ * since no symbol holds such a '='; and "/opt/a=b/bin:f" is refused, since it may be either.
+ * BINARY ends at the first ':' and may be empty, which means the main program; every other part
+ * must not be. SYMBOL is all that follows: "::", operators, templates, spaces, globs.
+ * Without LABEL the symbol as written is the label ("PROVIDER:NAME", "BINARY:0xN" for the others).
+ *
+ * 0, -ENOMEM, or -EINVAL with a message in err that quotes the text and says what was expected.
  */
 int spec__parse(const char *text, struct checkpoint_spec *out, char *err, size_t err_len);
-/* Sets entry[] and leave[] from one label: "L之前"/"L之后", "before L"/"after L". */
+/* The same without a label in front: all of text is the target. */
+int spec__parse_target(const char *text, struct checkpoint_spec *out, char *err, size_t err_len);
+/* Sets entry[] and leave[] from one label: "L之前"/"L之后", "before L"/"after L"; a USDT probe or
+ * an address has no return, its one row is L. -EINVAL: blank, not UTF-8, or control characters. */
 int spec__set_label(struct checkpoint_spec *spec, const char *zh, const char *en);
+/* Sets each end by itself, by enum lang; NULL: no row there. -EINVAL as above. */
+int spec__set_ends(struct checkpoint_spec *spec, const char *const entry[2],
+	const char *const leave[2]);
 void spec__clear(struct checkpoint_spec *spec);
 
 #endif

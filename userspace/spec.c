@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "spec.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lang.h"
+#include "out.h"
+
+#define EXPECT_FUNCTION "[LABEL=]BINARY:SYMBOL"
+#define EXPECT_USDT	"[LABEL=]usdt:BINARY:PROVIDER:NAME"
+#define EXPECT_ADDRESS	"[LABEL=]addr:BINARY:0xADDRESS"
+#define ONE_LINE	"one line of UTF-8 text without control characters, and not empty"
+
+/* Where messages go, and the whole text that they quote. */
+struct complaint {
+	const char *text;
+	char *err;
+	size_t err_len;
+};
+
+static int __attribute__((format(printf, 2, 3)))
+complain(const struct complaint *c, const char *fmt, ...)
+{
+	char *clean = out_clean(c->text, strlen(c->text));
+	char why[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	snprintf(c->err, c->err_len, "'%.*s': %s", 300, clean ? clean : "", why);
+	free(clean);
+	return -EINVAL;
+}
+
+/* What cleaning would leave as it is can stand in a line of a log. */
+static int check_line(const char *s)
+{
+	char *clean;
+	int err;
+
+	if (!s[strspn(s, " \t")])
+		return -EINVAL;
+	clean = out_clean(s, strlen(s));
+	if (!clean)
+		return -ENOMEM;
+	err = strcmp(clean, s) ? -EINVAL : 0;
+	free(clean);
+	return err;
+}
+
+/*
+ * Is there a '=' that no C++ or Rust name has? In names it stands in operators ("operator==") and
+ * within brackets ("dyn Iterator<Item = u8>").
+ */
+static bool has_loose_equals(const char *s)
+{
+	static const char op[] = "operator";
+	const size_t op_len = sizeof(op) - 1;
+	const char *start = s;
+	int depth = 0;
+
+	while (*s) {
+		if (!strncmp(s, op, op_len) && (s == start || !(isalnum(s[-1]) || s[-1] == '_'))) {
+			s += op_len;
+			s += strspn(s, "=<>!+-*/%^&|~?");
+			continue;
+		}
+		if (strchr("(<[{", *s))
+			depth++;
+		else if (strchr(")>]}", *s) && depth)
+			depth--;
+		else if (*s == '=' && !depth)
+			return true;
+		s++;
+	}
+	return false;
+}
+
+/* Sets *label (NULL: none) and *rest to what follows it. */
+static int split_label(const struct complaint *c, char **label, const char **rest)
+{
+	const char *text = c->text, *start = text, *end, *after;
+
+	*label = NULL;
+	*rest = text;
+	if (*text == '"') {
+		start = text + 1;
+		end = strchr(start, '"');
+		if (!end || end[1] != '=')
+			return complain(c, "a label that begins with '\"' ends with '\"='; "
+					"expected \"LABEL\"=BINARY:SYMBOL");
+		after = end + 2;
+	} else {
+		end = text + strcspn(text, "=:");
+		if (*end != '=')
+			return 0;
+		if (*text == '/' || !strncmp(text, "./", 2) || !strncmp(text, "../", 3))
+			return complain(c, "is '%.*s' a label or the beginning of a path? Write a "
+					"label in front, or a label in double quotes; expected "
+					EXPECT_FUNCTION, (int)(end - text), text);
+		after = end + 1;
+	}
+	if (end == start)
+		return complain(c, "the label before '=' is empty; expected " EXPECT_FUNCTION);
+	*label = strndup(start, end - start);
+	*rest = after;
+	return *label ? 0 : -ENOMEM;
+}
+
+/* Takes what lies before the next ':' and moves *s behind that. NULL with *s kept: no ':'. */
+static char *take_part(const char **s)
+{
+	const char *colon = strchr(*s, ':');
+	char *part;
+
+	if (!colon)
+		return NULL;
+	part = strndup(*s, colon - *s);
+	*s = colon + 1;
+	return part;
+}
+
+static int parse_function(const struct complaint *c, const char *s, struct checkpoint_spec *spec)
+{
+	const char *colon = strchr(s, ':');
+
+	if (!colon)
+		return complain(c, "there is no ':' between a binary and a symbol; expected "
+				EXPECT_FUNCTION);
+	if (colon[1] == ':')
+		return complain(c, "'%.*s::' belongs to a symbol, the binary before it is missing; "
+				"expected " EXPECT_FUNCTION, (int)(colon - s), s);
+	if (!colon[1])
+		return complain(c, "the symbol after '%.*s:' is empty; expected " EXPECT_FUNCTION,
+				(int)(colon - s), s);
+	if (has_loose_equals(colon + 1))
+		return complain(c, "no symbol holds '=' like this. A label that holds ':' is put in "
+				"double quotes: \"LABEL\"=BINARY:SYMBOL");
+	spec->type = SPEC_FUNCTION;
+	spec->binary = take_part(&s);
+	spec->symbol = strdup(s);
+	return spec->binary && spec->symbol ? 0 : -ENOMEM;
+}
+
+static int parse_usdt(const struct complaint *c, const char *s, struct checkpoint_spec *spec)
+{
+	const char *provider = strchr(s, ':');
+	const char *name = provider ? strchr(provider + 1, ':') : NULL;
+
+	if (!name)
+		return complain(c, "a USDT probe needs a binary, a provider and a name; expected "
+				EXPECT_USDT);
+	if (name == provider + 1)
+		return complain(c, "the provider is empty; expected " EXPECT_USDT);
+	if (!name[1])
+		return complain(c, "the name of the probe is empty; expected " EXPECT_USDT);
+	if (strpbrk(name + 1, ":="))
+		return complain(c, "the name of a USDT probe holds no ':' and no '='; expected "
+				EXPECT_USDT);
+	spec->type = SPEC_USDT;
+	spec->binary = take_part(&s);
+	spec->provider = take_part(&s);
+	spec->symbol = strdup(s);
+	return spec->binary && spec->provider && spec->symbol ? 0 : -ENOMEM;
+}
+
+static int parse_address(const struct complaint *c, const char *s, struct checkpoint_spec *spec)
+{
+	const char *hex = strchr(s, ':');
+	size_t digits;
+
+	if (!hex)
+		return complain(c, "an address needs a binary and a number; expected "
+				EXPECT_ADDRESS);
+	hex++;
+	if (strncmp(hex, "0x", 2))
+		return complain(c, "the address is not a number that begins with 0x; expected "
+				EXPECT_ADDRESS);
+	digits = strspn(hex + 2, "0123456789abcdefABCDEF");
+	if (!digits || hex[2 + digits])
+		return complain(c, "'%s' is not a hexadecimal number; expected " EXPECT_ADDRESS,
+				hex);
+	if (digits - strspn(hex + 2, "0") > 16)
+		return complain(c, "'%s' does not fit in 64 bits; expected " EXPECT_ADDRESS, hex);
+	spec->type = SPEC_ADDRESS;
+	spec->addr = strtoull(hex, NULL, 16);
+	spec->binary = take_part(&s);
+	return spec->binary ? 0 : -ENOMEM;
+}
+
+/* The symbol as written; "PROVIDER:NAME", "BINARY:0x..." for the two others. */
+static const char *default_label(const struct checkpoint_spec *spec)
+{
+	const char *target = spec->text;
+
+	if (spec->type == SPEC_ADDRESS)
+		return target + strlen("addr:");
+	if (spec->type == SPEC_USDT)
+		target += strlen("usdt:");
+	return target + strlen(spec->binary) + 1;
+}
+
+static int set_default_label(const struct complaint *c, struct checkpoint_spec *spec)
+{
+	const char *label = default_label(spec);
+	int err = spec__set_label(spec, label, label);
+
+	return err == -EINVAL ? complain(c, "the symbol is not " ONE_LINE) : err;
+}
+
+static int parse_target(const struct complaint *c, const char *s, struct checkpoint_spec *spec)
+{
+	int err = check_line(s);
+
+	if (err == -EINVAL)
+		return *s ? complain(c, "this is not " ONE_LINE)
+			  : complain(c, "there is no binary; expected " EXPECT_FUNCTION);
+	if (err)
+		return err;
+	if (!strncmp(s, "usdt:", 5))
+		err = parse_usdt(c, s + 5, spec);
+	else if (!strncmp(s, "addr:", 5))
+		err = parse_address(c, s + 5, spec);
+	else
+		err = parse_function(c, s, spec);
+	if (err)
+		return err;
+	spec->text = strdup(s);
+	return spec->text ? set_default_label(c, spec) : -ENOMEM;
+}
+
+int spec__parse(const char *text, struct checkpoint_spec *out, char *err, size_t err_len)
+{
+	const struct complaint c = { .text = text, .err = err, .err_len = err_len };
+	char *label = NULL;
+	const char *target;
+	int ret;
+
+	memset(out, 0, sizeof(*out));
+	ret = split_label(&c, &label, &target);
+	if (!ret)
+		ret = parse_target(&c, target, out);
+	if (!ret && label) {
+		ret = spec__set_label(out, label, label);
+		if (ret == -EINVAL)
+			complain(&c, "the label is not " ONE_LINE);
+	}
+	free(label);
+	if (ret)
+		spec__clear(out);
+	return ret;
+}
+
+int spec__parse_target(const char *text, struct checkpoint_spec *out, char *err, size_t err_len)
+{
+	const struct complaint c = { .text = text, .err = err, .err_len = err_len };
+	int ret;
+
+	memset(out, 0, sizeof(*out));
+	ret = parse_target(&c, text, out);
+	if (ret)
+		spec__clear(out);
+	return ret;
+}
+
+static int set_text(char **field, const char *s, const char *prefix, const char *suffix)
+{
+	char *made = NULL;
+	int err;
+
+	if (s) {
+		err = check_line(s);
+		if (err)
+			return err;
+		if (asprintf(&made, "%s%s%s", prefix, s, suffix) < 0)
+			return -ENOMEM;
+	}
+	free(*field);
+	*field = made;
+	return 0;
+}
+
+int spec__set_label(struct checkpoint_spec *spec, const char *zh, const char *en)
+{
+	int err;
+
+	if (spec->type != SPEC_FUNCTION)
+		return spec__set_ends(spec, (const char *[]){ zh, en }, (const char *[2]){ NULL });
+	err = set_text(&spec->entry[LANG_ZH], zh, "", "之前");
+	if (!err)
+		err = set_text(&spec->leave[LANG_ZH], zh, "", "之后");
+	if (!err)
+		err = set_text(&spec->entry[LANG_EN], en, "before ", "");
+	if (!err)
+		err = set_text(&spec->leave[LANG_EN], en, "after ", "");
+	return err;
+}
+
+int spec__set_ends(struct checkpoint_spec *spec, const char *const entry[2],
+	const char *const leave[2])
+{
+	int err = 0;
+
+	for (int lang = LANG_ZH; lang <= LANG_EN && !err; lang++) {
+		err = set_text(&spec->entry[lang], entry[lang], "", "");
+		if (!err)
+			err = set_text(&spec->leave[lang], leave[lang], "", "");
+	}
+	return err;
+}
+
+void spec__clear(struct checkpoint_spec *spec)
+{
+	if (!spec)
+		return;
+	free(spec->text);
+	free(spec->binary);
+	free(spec->symbol);
+	free(spec->provider);
+	for (int lang = LANG_ZH; lang <= LANG_EN; lang++) {
+		free(spec->entry[lang]);
+		free(spec->leave[lang]);
+	}
+	memset(spec, 0, sizeof(*spec));
+}
