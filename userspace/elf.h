@@ -39,7 +39,7 @@ void elf__close(struct elf_file *elf);
 /* Lower-case hex of the build id, or NULL. */
 const char *elf__build_id(const struct elf_file *elf);
 const char *elf__soname(const struct elf_file *elf); /* or NULL */
-bool elf__has_symtab(const struct elf_file *elf); /* more than .dynsym was found */
+bool elf__has_symtab(struct elf_file *elf); /* more than .dynsym was found; loads them */
 
 typedef int elf_func_fn(void *ctx, const struct elf_func *func);
 typedef int elf_usdt_fn(void *ctx, const struct elf_usdt *usdt);
