@@ -10,7 +10,7 @@ ARCH    := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 VMLINUX_H ?= vmlinux/vmlinux.h
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
 
-PKGS     = libbpf libelf libdw capstone jansson libcyaml liblzma zlib
+PKGS     = libbpf libelf libdw capstone jansson libcyaml liblzma zlib libcap-ng
 CFLAGS  ?= -O2 -g
 WARN     = -Wall -Wextra -Werror -Wmissing-prototypes -Wno-unused-parameter
 CPPFLAGS += -D_GNU_SOURCE -I$(BUILD) -Iuserspace $(shell pkg-config --cflags $(PKGS))

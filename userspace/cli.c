@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "version.h"
+
+#define DEFAULT_RING (4U << 20)
+#define MIN_RING     (64U << 10)
+#define MAX_RING     (1U << 30)
+#define DEFAULT_STEP (16ULL << 20)
+
+enum option_key {
+	KEY_PID = 'p',
+	KEY_FUNCTION = 'f',
+	KEY_OUTPUT = 'o',
+	KEY_QUIET = 'q',
+	KEY_VERBOSE = 'v',
+	KEY_NO_CHILDREN = 256,
+	KEY_DURATION,
+	KEY_USER,
+	KEY_PROFILE,
+	KEY_LIST,
+	KEY_URETPROBE,
+	KEY_RETURNS,
+	KEY_FORCE,
+	KEY_STEP,
+	KEY_MIN_DELTA,
+	KEY_FORMAT,
+	KEY_LANG,
+	KEY_RECORD,
+	KEY_REPLAY,
+	KEY_SCHEMA,
+	KEY_RING,
+};
+
+static const struct argp_option option_table[] = {
+	{NULL, 0, NULL, 0, "What to trace:", 1},
+	{"pid", KEY_PID, "PID", 0, "attach to this process and its children; may be repeated", 1},
+	{"no-children", KEY_NO_CHILDREN, NULL, 0, "only the processes named, not their children", 1},
+	{"user", KEY_USER, "NAME", 0, "run COMMAND as this user", 1},
+	{"duration", KEY_DURATION, "TIME", 0, "stop after TIME (10, 1.5s, 200ms, 5m)", 1},
+	{NULL, 0, NULL, 0, "Where to put checkpoints:", 2},
+	{"function", KEY_FUNCTION, "[LABEL=]BINARY:SYMBOL", 0,
+		"entry and return of functions (globs, demangled C++ names); usdt:BINARY:PROVIDER:NAME, "
+		"addr:BINARY:0xADDR; may be repeated",
+		2},
+	{"profile", KEY_PROFILE, "NAME|FILE", 0,
+		"checkpoints and roles of one program; \"none\" for none. Without it the profile that "
+		"knows the traced program",
+		2},
+	{"step", KEY_STEP, "SIZE", 0,
+		"a checkpoint whenever a process's RSS has moved by SIZE; 0: never. 16M when no function "
+		"matches",
+		2},
+	{"returns", KEY_RETURNS, "auto|noticed", 0,
+		"auto: probe every ret where they can be found; noticed: no probe, seen at the thread's "
+		"next growth or switch (exact value, later time)",
+		2},
+	{"uretprobe", KEY_URETPROBE, NULL, 0,
+		"use uretprobes. They break C++ exceptions, coroutines and thread cancellation", 2},
+	{"force", KEY_FORCE, NULL, 0, "allow a glob to match more than 200 functions", 2},
+	{"list", KEY_LIST, NULL, 0, "show what each spec matches here, and trace nothing", 2},
+	{NULL, 0, NULL, 0, "Output:", 3},
+	{"format", KEY_FORMAT, "seed|text|jsonl", 0, "of the log; text", 3},
+	{"lang", KEY_LANG, "zh|en", 0, "of labels and report; from the locale", 3},
+	{"output", KEY_OUTPUT, "FILE", 0, "write the log there instead of to stdout", 3},
+	{"min-delta", KEY_MIN_DELTA, "SIZE", 0, "leave out rows that moved by less", 3},
+	{"record", KEY_RECORD, "FILE", 0, "keep everything in a tape", 3},
+	{"replay", KEY_REPLAY, "FILE", 0,
+		"render tapes again, without privileges; further tapes follow as arguments", 3},
+	{"json-schema", KEY_SCHEMA, NULL, 0, "print the schema of jsonl", 3},
+	{"quiet", KEY_QUIET, NULL, 0, "nothing but the log, errors and warnings", 3},
+	{"verbose", KEY_VERBOSE, NULL, 0, "say more", 3},
+	{"ring-size", KEY_RING, "SIZE", 0, "of the ring buffer (a power of two, 64K to 1G); 4M", 3},
+	{0}};
+
+int parse_size(const char *text, uint64_t *bytes)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	char *end;
+	double v;
+
+	errno = 0;
+	v = strtod(text, &end);
+	if (end == text || errno || !isfinite(v) || v < 0)
+		return -EINVAL;
+	if (*end && (unit = strchr(units, *end & ~0x20))) {
+		v *= (double)(1ULL << (10 * (unit - units + 1)));
+		end++;
+		if (*end == 'i')
+			end++;
+		if (*end == 'B')
+			end++;
+	}
+	if (*end || v >= 9.2e18)
+		return -EINVAL;
+	*bytes = v;
+	return 0;
+}
+
+int parse_duration(const char *text, uint64_t *ns)
+{
+	static const struct {
+		const char *unit;
+		double ns;
+	} units[] = {{"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"us", 1e3}, {"m", 60e9}, {"h", 3600e9}};
+	char *end;
+	double v;
+
+	errno = 0;
+	v = strtod(text, &end);
+	if (end == text || errno || !isfinite(v) || v <= 0)
+		return -EINVAL;
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		if (strcmp(end, units[i].unit) || v * units[i].ns >= 9.2e18)
+			continue;
+		*ns = v * units[i].ns;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int append(void *array, size_t *n, size_t size, const void *elem)
+{
+	void **a = array;
+	char *bigger = realloc(*a, (*n + 1) * size);
+
+	if (!bigger)
+		return -ENOMEM;
+	memcpy(bigger + *n * size, elem, size);
+	*a = bigger;
+	++*n;
+	return 0;
+}
+
+static void parse_pid(struct options *opt, const char *arg, struct argp_state *state)
+{
+	char *end;
+	long pid;
+
+	errno = 0;
+	pid = strtol(arg, &end, 10);
+	if (errno || end == arg || *end || pid <= 0 || pid > 4194304)
+		argp_error(state, "--pid %s: not a process id", arg);
+	else if (append(&opt->pids, &opt->n_pids, sizeof(pid_t), &(pid_t){pid}))
+		argp_failure(state, EXIT_TOOL_FAILED, ENOMEM, "--pid");
+}
+
+static void parse_ring(struct options *opt, const char *arg, struct argp_state *state)
+{
+	uint64_t v;
+
+	if (parse_size(arg, &v) || v < MIN_RING || v > MAX_RING || (v & (v - 1)))
+		argp_error(state, "--ring-size %s: it takes a power of two from 64K to 1G", arg);
+	else
+		opt->ring_bytes = v;
+}
+
+static void parse_lang(struct options *opt, const char *arg, struct argp_state *state)
+{
+	if (!strcmp(arg, "zh"))
+		opt->lang = LANG_ZH;
+	else if (!strcmp(arg, "en"))
+		opt->lang = LANG_EN;
+	else
+		argp_error(state, "--lang %s: it takes zh or en", arg);
+}
+
+static error_t parse_output_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *opt = state->input;
+
+	switch (key) {
+	case KEY_FORMAT:
+		opt->format = sink_find(arg);
+		if (!opt->format)
+			argp_error(state, "--format %s: it takes seed, text or jsonl", arg);
+		return 0;
+	case KEY_LANG:
+		parse_lang(opt, arg, state);
+		return 0;
+	case KEY_OUTPUT:
+		opt->output = arg;
+		return 0;
+	case KEY_MIN_DELTA:
+		if (parse_size(arg, &opt->min_delta))
+			argp_error(state, "--min-delta %s: not a size (64K, 1.5M)", arg);
+		return 0;
+	case KEY_RECORD:
+		opt->record = arg;
+		return 0;
+	case KEY_REPLAY:
+		opt->command = CMD_REPLAY;
+		return append(&opt->tapes, &opt->n_tapes, sizeof(char *), &arg) ? ENOMEM : 0;
+	case KEY_SCHEMA:
+		opt->command = CMD_SCHEMA;
+		return 0;
+	case KEY_QUIET:
+		opt->quiet = true;
+		log_set_level(LOG_WARN);
+		return 0;
+	case KEY_VERBOSE:
+		log_set_level(LOG_DEBUG);
+		return 0;
+	case KEY_RING:
+		parse_ring(opt, arg, state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *opt = state->input;
+
+	switch (key) {
+	case KEY_PID:
+		parse_pid(opt, arg, state);
+		return 0;
+	case KEY_NO_CHILDREN:
+		opt->follow_children = false;
+		return 0;
+	case KEY_USER:
+		opt->user = arg;
+		return 0;
+	case KEY_DURATION:
+		if (parse_duration(arg, &opt->duration_ns))
+			argp_error(state, "--duration %s: not a time (10, 1.5s, 200ms, 5m)", arg);
+		return 0;
+	case KEY_FUNCTION:
+		return append(&opt->specs, &opt->n_specs, sizeof(char *), &arg) ? ENOMEM : 0;
+	case KEY_PROFILE:
+		opt->profile = arg;
+		return 0;
+	case KEY_STEP:
+		if (parse_size(arg, &opt->step))
+			argp_error(state, "--step %s: not a size (16M, 512K)", arg);
+		opt->step_set = true;
+		return 0;
+	case KEY_RETURNS:
+		if (!strcmp(arg, "noticed"))
+			opt->returns = RETURN_NOTICED;
+		else if (strcmp(arg, "auto"))
+			argp_error(state, "--returns %s: it takes auto or noticed", arg);
+		return 0;
+	case KEY_URETPROBE:
+		opt->returns = RETURN_URETPROBE;
+		return 0;
+	case KEY_FORCE:
+		opt->force = true;
+		return 0;
+	case KEY_LIST:
+		opt->command = CMD_LIST;
+		return 0;
+	case ARGP_KEY_ARGS:
+		if (opt->command == CMD_REPLAY) {
+			for (int i = state->next; i < state->argc; i++)
+				if (append(&opt->tapes, &opt->n_tapes, sizeof(char *), &state->argv[i]))
+					return ENOMEM;
+		} else {
+			opt->argv = state->argv + state->next;
+		}
+		state->next = state->argc;
+		return 0;
+	default:
+		return parse_output_option(key, arg, state);
+	}
+}
+
+/* What argp cannot know: which options go together. */
+static const char *check(const struct options *opt)
+{
+	if (opt->command == CMD_SCHEMA)
+		return NULL;
+	if (opt->command == CMD_REPLAY) {
+		if (opt->n_pids || opt->n_specs || opt->record || opt->profile)
+			return "--replay takes tapes and output options only";
+		return NULL;
+	}
+	if (opt->n_pids && opt->argv)
+		return "give either --pid or a command after \"--\", not both";
+	if (opt->command == CMD_TRACE && !opt->n_pids && !opt->argv)
+		return "nothing to trace: give --pid PID, or -- COMMAND ARGS";
+	if (opt->user && !opt->argv)
+		return "--user is for a command after \"--\"";
+	return NULL;
+}
+
+int options__parse(int argc, char **argv, struct options *opt)
+{
+	static const struct argp argp = {.options = option_table,
+		.parser = parse_option,
+		.args_doc = "--pid PID\n-- COMMAND [ARGS...]\n--replay TAPE...",
+		.doc = "Which component took how much RAM, in which process, in which order: exact, "
+		       "labelled RSS checkpoints of a running process tree, from outside.\v"
+		       "Exit status: 0 traced; 1 the tool failed; 2 usage; with a COMMAND its own.\n"
+		       "The log is delayed by 50 ms, so that rows of all processes are in order."};
+	const char *wrong;
+	int err;
+
+	argp_program_version = "ramtrace-bpf " RAMTRACE_VERSION;
+	argp_err_exit_status = EXIT_USAGE;
+	*opt = (struct options){.follow_children = true,
+		.format = sink_find("text"),
+		.lang = lang_from_env(),
+		.ring_bytes = DEFAULT_RING,
+		.step = DEFAULT_STEP};
+	/* in order: what comes after the command is the command's */
+	err = argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, opt);
+	if (err) {
+		log_error("command line: %s", strerror(err));
+		return EXIT_USAGE;
+	}
+	wrong = check(opt);
+	if (wrong) {
+		log_error("%s (see --help)", wrong);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+void options__clear(struct options *opt)
+{
+	free(opt->pids);
+	free(opt->specs);
+	free(opt->tapes);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command line. Everything the rest wants to know of it is in one const struct. */
+#ifndef CLI_H
+#define CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "lang.h"
+#include "sink.h"
+
+enum {
+	EXIT_TOOL_FAILED = 1,
+	EXIT_USAGE = 2,
+};
+
+enum command {
+	CMD_TRACE,
+	CMD_LIST,
+	CMD_REPLAY,
+	CMD_SCHEMA,
+};
+
+/* How a function's return is seen. */
+enum return_way {
+	RETURN_AUTO,	  /* a probe on every ret where they are known, else noticed */
+	RETURN_NOTICED,	  /* at the thread's next look */
+	RETURN_URETPROBE, /* --uretprobe: for those who know their program */
+};
+
+struct options {
+	enum command command;
+	pid_t *pids;
+	size_t n_pids;
+	char **argv; /* the command under "--", or NULL */
+	const char *user;
+	bool follow_children;
+	uint64_t duration_ns; /* 0: no limit */
+	const char **specs;   /* -f, as written */
+	size_t n_specs;
+	const char *profile; /* NULL: by the processes; "none": none */
+	enum return_way returns;
+	bool force; /* globs over the limit */
+	uint64_t step;
+	bool step_set;
+	uint64_t min_delta;
+	const struct sink *format;
+	enum lang lang;
+	const char *output; /* -o, NULL: stdout */
+	const char *record; /* --record, or NULL */
+	const char **tapes; /* --replay */
+	size_t n_tapes;
+	bool quiet;
+	uint32_t ring_bytes;
+};
+
+/*
+ * Fills *opt, whose arrays are freed by options__clear; strings point into argv. Returns -1 to go
+ * on, or the exit status to end with: 0 after --help and --version, EXIT_USAGE after a message.
+ */
+int options__parse(int argc, char **argv, struct options *opt);
+void options__clear(struct options *opt);
+
+/* "16M", "4096", "1.5G" (powers of 1024) to bytes; -EINVAL. */
+int parse_size(const char *text, uint64_t *bytes);
+/* "10", "1.5s", "200ms", "5m", "2h" to nanoseconds; -EINVAL. */
+int parse_duration(const char *text, uint64_t *ns);
+
+#endif

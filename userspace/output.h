@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where a run goes: the sink that was chosen and the file behind it, and a tape if one is kept. */
+#ifndef OUTPUT_H
+#define OUTPUT_H
+
+#include "cli.h"
+#include "record.h"
+
+struct output;
+
+/* Opens what the options name. 0, or -errno after a message. */
+int output__open(const struct options *opt, struct output **out);
+/* A record_fn: to the tape, then to the log. An error of either is told once, in a message; the
+ * other goes on being served. Returns -errno when neither is left. */
+int output__put(void *output, const struct record *rec);
+/* Puts what is buffered where others can see it. */
+int output__flush(struct output *out);
+/* Ends the run: the report, the tape's end mark. 0, or the first error. NULL is fine. */
+int output__close(struct output *out);
+
+#endif

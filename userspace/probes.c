@@ -1,0 +1,764 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "probes.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "disasm.h"
+#include "elf.h"
+#include "fact.h"
+#include "launch.h"
+#include "log.h"
+#include "procfs.h"
+
+#define SLOW_GLOB_MAX	200 /* functions of one spec where each detaches by itself */
+#define EXIT_PROBES_MAX 64  /* exits of one function; beyond it the return is noticed */
+#define NEAREST		3
+
+/* A file that some spec's BINARY names. The inode alone is compared across devices only where the
+ * build ids agree: overlayfs and btrfs show other devices in maps than stat does. */
+struct file {
+	uint64_t inode;
+	dev_t dev;
+	char *build_id;
+	char *path;
+};
+
+struct func {
+	unsigned int file;
+	uint64_t addr, offset, semaphore;
+	char *name, *source, *instruction;
+	enum cost_class cost;
+	const char *returns;
+	uint32_t flags; /* enum rt_func_flags */
+	unsigned int *specs;
+	size_t n_specs;
+	struct func_exits exits;
+};
+
+struct spec_state {
+	bool seen;	 /* a file of its BINARY was looked at */
+	bool told;	 /* what was last told: */
+	bool told_matched;
+	size_t matched;	 /* functions */
+	char *problem;	 /* why nothing matched in the file that was seen */
+};
+
+struct probes {
+	struct probes_config config;
+	struct spec_state *states;
+	struct file *files;
+	size_t n_files;
+	struct func *funcs;
+	size_t n_funcs;
+	size_t attached; /* funcs below this are */
+	bool linker_done;
+	uint64_t linker_inode;
+};
+
+struct probes *probes__new(const struct probes_config *config)
+{
+	struct probes *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->config = *config;
+	p->states = calloc(config->n_specs + 1, sizeof(*p->states));
+	if (!p->states) {
+		free(p);
+		return NULL;
+	}
+	return p;
+}
+
+static void func_clear(struct func *f)
+{
+	free(f->name);
+	free(f->source);
+	free(f->instruction);
+	free(f->specs);
+	func_exits__clear(&f->exits);
+}
+
+void probes__free(struct probes *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; i < p->n_funcs; i++)
+		func_clear(&p->funcs[i]);
+	for (size_t i = 0; i < p->n_files; i++) {
+		free(p->files[i].path);
+		free(p->files[i].build_id);
+	}
+	for (size_t i = 0; i < p->config.n_specs; i++)
+		free(p->states[i].problem);
+	free(p->states);
+	free(p->funcs);
+	free(p->files);
+	free(p);
+}
+
+/* --- which file a spec means ------------------------------------------------------------------ */
+
+/* "libc.so.6" is meant by "libc.so.6", "libc.so" and "libc"; "postgres" by "postgres". */
+static bool name_matches(const char *want, const char *base)
+{
+	size_t n = strlen(want);
+
+	if (strncmp(base, want, n))
+		return false;
+	return !base[n] || !strcmp(base + n, ".so") || !strncmp(base + n, ".so.", 4) ||
+	       (strstr(want, ".so") && base[n] == '.');
+}
+
+struct file_id {
+	const char *open_path;	/* what to open and to attach to */
+	const char *path;	/* as its processes see it */
+	const char *debug_root;
+	uint64_t inode;
+	dev_t dev;
+	bool main; /* the executable of a process that was named */
+};
+
+static bool spec_means(const struct checkpoint_spec *spec, const struct file_id *id)
+{
+	const char *base = strrchr(id->path, '/');
+	struct stat st;
+
+	if (!*spec->binary)
+		return id->main;
+	if (!strchr(spec->binary, '/'))
+		return name_matches(spec->binary, base ? base + 1 : id->path);
+	if (!strcmp(spec->binary, id->path))
+		return true;
+	return !stat(spec->binary, &st) && st.st_ino == id->inode && st.st_dev == id->dev;
+}
+
+static bool any_spec_means(const struct probes *p, const struct file_id *id)
+{
+	for (size_t i = 0; i < p->config.n_specs; i++)
+		if (spec_means(p->config.specs[i], id))
+			return true;
+	return false;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b && !strcmp(a, b);
+}
+
+static bool known_file(const struct probes *p, const struct file_id *id, const char *build_id)
+{
+	for (size_t i = 0; i < p->n_files; i++) {
+		const struct file *f = &p->files[i];
+
+		if (f->inode == id->inode && (f->dev == id->dev || same_text(f->build_id, build_id)))
+			return true;
+	}
+	return false;
+}
+
+/* --- what it matches in that file -------------------------------------------------------------- */
+
+/* One file being searched. */
+struct search {
+	struct probes *p;
+	struct elf_file *elf;
+	unsigned int file, spec;
+	size_t found;
+	bool too_many;
+};
+
+static struct func *func_at(struct search *s, uint64_t offset)
+{
+	struct probes *p = s->p;
+	struct func *bigger;
+
+	for (size_t i = p->attached; i < p->n_funcs; i++)
+		if (p->funcs[i].file == s->file && p->funcs[i].offset == offset)
+			return &p->funcs[i];
+	if (!(p->n_funcs & (p->n_funcs + 1))) {
+		bigger = realloc(p->funcs, (2 * p->n_funcs + 2) * sizeof(*bigger));
+		if (!bigger)
+			return NULL;
+		p->funcs = bigger;
+	}
+	bigger = &p->funcs[p->n_funcs++];
+	*bigger = (struct func){.file = s->file, .offset = offset, .returns = "none"};
+	return bigger;
+}
+
+static int func_add_spec(struct func *f, unsigned int spec)
+{
+	unsigned int *bigger = realloc(f->specs, (f->n_specs + 1) * sizeof(*bigger));
+
+	if (!bigger)
+		return -ENOMEM;
+	f->specs = bigger;
+	f->specs[f->n_specs++] = spec;
+	return 0;
+}
+
+/* Chooses the way in which the function's return will be seen. */
+static int plan_return(struct search *s, struct func *f, const struct elf_func *sym)
+{
+	int err;
+
+	if (f->flags & RT_FN_RETURNS)
+		return 0;
+	f->flags |= RT_FN_RETURNS;
+	f->returns = "noticed";
+	if (s->p->config.returns == RETURN_URETPROBE) {
+		f->returns = "uretprobe";
+		f->flags |= RT_FN_COMPLETE;
+		return 0;
+	}
+	if (s->p->config.returns == RETURN_NOTICED)
+		return 0;
+	err = disasm_exits(s->elf, sym, &f->exits);
+	if (err == -ENOMEM)
+		return err;
+	if (err || !f->exits.n || f->exits.n > EXIT_PROBES_MAX) {
+		func_exits__clear(&f->exits);
+		return 0;
+	}
+	f->returns = "probes on its exits";
+	if (f->exits.complete)
+		f->flags |= RT_FN_COMPLETE;
+	else
+		f->returns = "probes on its exits, else noticed";
+	return 0;
+}
+
+static int describe(struct search *s, struct func *f, const char *name, const char *source,
+	uint64_t addr)
+{
+	char text[64] = "";
+
+	f->addr = addr;
+	f->cost = disasm_cost(s->elf, addr, text, sizeof(text));
+	f->name = strdup(name);
+	f->source = strdup(source);
+	f->instruction = strdup(text);
+	return f->name && f->source && f->instruction ? 0 : -ENOMEM;
+}
+
+static int on_elf_func(void *ctx, const struct elf_func *sym)
+{
+	struct search *s = ctx;
+	const struct checkpoint_spec *spec = s->p->config.specs[s->spec];
+	struct func *f;
+	int err = 0;
+
+	s->found++;
+	if (s->found > SLOW_GLOB_MAX && !s->p->config.multi && !s->p->config.force) {
+		s->too_many = true;
+		return 0;
+	}
+	f = func_at(s, sym->offset);
+	if (!f)
+		return -ENOMEM;
+	if (!f->name)
+		err = describe(s, f, sym->demangled, sym->source, sym->addr);
+	if (!err && (spec->leave[LANG_ZH] || spec->leave[LANG_EN]))
+		err = plan_return(s, f, sym);
+	return err ? err : func_add_spec(f, s->spec);
+}
+
+static int on_elf_usdt(void *ctx, const struct elf_usdt *usdt)
+{
+	struct search *s = ctx;
+	struct func *f = func_at(s, usdt->offset);
+	char *name = NULL;
+	int err = 0;
+
+	s->found++;
+	if (!f || asprintf(&name, "%s:%s", usdt->provider, usdt->name) < 0)
+		return -ENOMEM;
+	if (!f->name)
+		err = describe(s, f, name, ".note.stapsdt", usdt->addr);
+	f->semaphore = usdt->semaphore;
+	free(name);
+	return err ? err : func_add_spec(f, s->spec);
+}
+
+static int search_address(struct search *s, uint64_t addr)
+{
+	int64_t offset = elf__offset(s->elf, addr);
+	struct elf_func sym;
+	struct func *f;
+	char name[512];
+	int err = 0;
+
+	if (offset < 0)
+		return 0;
+	f = func_at(s, offset);
+	if (!f)
+		return -ENOMEM;
+	s->found++;
+	if (elf__at(s->elf, addr, &sym))
+		snprintf(name, sizeof(name), addr == sym.addr ? "%s" : "%s+0x%llx", sym.demangled,
+			(unsigned long long)(addr - sym.addr));
+	else
+		snprintf(name, sizeof(name), "0x%llx", (unsigned long long)addr);
+	if (!f->name)
+		err = describe(s, f, name, "address", addr);
+	return err ? err : func_add_spec(f, s->spec);
+}
+
+static int search_spec(struct search *s, const struct checkpoint_spec *spec)
+{
+	switch (spec->type) {
+	case SPEC_FUNCTION:
+		return elf__functions(s->elf, spec->symbol, on_elf_func, s);
+	case SPEC_USDT:
+		return elf__usdts(s->elf, spec->provider, spec->symbol, on_elf_usdt, s);
+	case SPEC_ADDRESS:
+		return search_address(s, spec->addr);
+	}
+	return -EINVAL;
+}
+
+/* The sentence for a spec that found its file but nothing in it. */
+static char *explain(struct search *s, const struct checkpoint_spec *spec, const char *path)
+{
+	const char *near[NEAREST];
+	char *text = NULL, list[1024] = "";
+	size_t n, at = 0;
+
+	if (spec->type == SPEC_ADDRESS)
+		return asprintf(&text, "%s has no code at 0x%llx", path,
+			       (unsigned long long)spec->addr) < 0 ? NULL : text;
+	if (spec->type == SPEC_USDT)
+		return asprintf(&text, "%s has no USDT probe %s:%s", path, spec->provider,
+			       spec->symbol) < 0 ? NULL : text;
+	n = elf__nearest(s->elf, spec->symbol, near, NEAREST);
+	for (size_t i = 0; i < n && at < sizeof(list); i++)
+		at += snprintf(list + at, sizeof(list) - at, "%s%s", i ? ", " : "; nearest: ", near[i]);
+	if (asprintf(&text, "%s has no function %s%s%s", path, spec->symbol,
+		    elf__has_symtab(s->elf) ? "" :
+			    " among its exported symbols (it is stripped, and no debug file was found)",
+		    list) < 0)
+		return NULL;
+	return text;
+}
+
+static int search_file(struct probes *p, const struct file_id *id, struct elf_file *elf,
+	unsigned int file, char *err, size_t len)
+{
+	for (size_t i = 0; i < p->config.n_specs; i++) {
+		struct search s = {.p = p, .elf = elf, .file = file, .spec = i};
+		const struct checkpoint_spec *spec = p->config.specs[i];
+		int ret;
+
+		if (!spec_means(spec, id))
+			continue;
+		p->states[i].seen = true;
+		ret = search_spec(&s, spec);
+		if (s.too_many) {
+			snprintf(err, len,
+				"%s matches %zu functions of %s; without uprobe_multi (kernel 6.6) each "
+				"takes the kernel about 0.1 s to detach. Narrow the glob, or use --force",
+				spec->text, s.found, id->path);
+			return -E2BIG;
+		}
+		if (ret < 0) {
+			snprintf(err, len, "cannot search %s for %s: %s", id->path, spec->text,
+				strerror(-ret));
+			return ret;
+		}
+		p->states[i].matched += s.found;
+		if (!s.found && !p->states[i].problem)
+			p->states[i].problem = explain(&s, spec, id->path);
+	}
+	return 0;
+}
+
+/* --- attaching ---------------------------------------------------------------------------------- */
+
+static uint64_t cookie_of(unsigned int id, uint32_t flags, enum rt_site site)
+{
+	return (uint64_t)id << 8 | flags << RT_SITE_BITS | site;
+}
+
+static size_t add_sites(const struct probes *p, unsigned int id, struct uprobe_site *out)
+{
+	const struct func *f = &p->funcs[id];
+	size_t n = 0;
+
+	out[n++] = (struct uprobe_site){.offset = f->offset,
+		.cookie = cookie_of(id, f->flags, RT_SITE_ENTRY),
+		.semaphore = f->semaphore};
+	for (size_t i = 0; i < f->exits.n; i++)
+		out[n++] = (struct uprobe_site){.offset = f->exits.exits[i].offset,
+			.cookie = cookie_of(id, f->flags,
+				f->exits.exits[i].tail ? RT_SITE_TAIL : RT_SITE_RET)};
+	return n;
+}
+
+static void say_refused(const struct probes *p, const struct uprobe_site *sites, const size_t *refused,
+	size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct uprobe_site *site = &sites[refused[i]];
+		const struct func *f = &p->funcs[site->cookie >> 8];
+
+		log_warn("the kernel refuses a probe on %s at offset 0x%llx of %s%s", f->name,
+			(unsigned long long)site->offset, p->files[f->file].path,
+			(site->cookie & 3) == RT_SITE_ENTRY ? "" : "; its return will be noticed later");
+	}
+}
+
+static int attach_sites(struct probes *p, enum session_prog prog, const char *path,
+	const struct uprobe_site *sites, size_t n, char *err, size_t len)
+{
+	size_t *refused, n_refused = 0;
+	int ret;
+
+	if (!n)
+		return 0;
+	refused = calloc(n, sizeof(*refused));
+	if (!refused)
+		return -ENOMEM;
+	ret = session__attach(p->config.session, prog, path, sites, n, refused, &n_refused);
+	say_refused(p, sites, refused, n_refused);
+	free(refused);
+	if (ret)
+		snprintf(err, len, "cannot attach %zu probes to %s: %s", n,
+			p->files[p->funcs[sites[0].cookie >> 8].file].path, strerror(-ret));
+	return ret;
+}
+
+/* Attaches the functions that the last search found, all of one file. */
+static int attach_new(struct probes *p, const char *path, char *err, size_t len)
+{
+	struct uprobe_site *sites, *rets;
+	size_t n = 0, n_rets = 0, room = 0;
+	int ret = -ENOMEM;
+
+	for (size_t i = p->attached; i < p->n_funcs; i++)
+		room += 1 + p->funcs[i].exits.n;
+	sites = calloc(room + 1, sizeof(*sites));
+	rets = calloc(p->n_funcs - p->attached + 1, sizeof(*rets));
+	if (!sites || !rets)
+		goto out;
+	for (size_t i = p->attached; i < p->n_funcs; i++) {
+		n += add_sites(p, i, sites + n);
+		if ((p->funcs[i].flags & RT_FN_RETURNS) && p->config.returns == RETURN_URETPROBE)
+			rets[n_rets++] = (struct uprobe_site){.offset = p->funcs[i].offset,
+				.cookie = cookie_of(i, p->funcs[i].flags, RT_SITE_ENTRY)};
+	}
+	if (!p->config.multi && n + n_rets > 20)
+		log_warn("%zu probes without uprobe_multi: detaching will take about %zu s", n + n_rets,
+			(n + n_rets) / 9);
+	ret = attach_sites(p, SESSION_FUNCTION, path, sites, n, err, len);
+	if (!ret)
+		ret = attach_sites(p, SESSION_URETPROBE, path, rets, n_rets, err, len);
+out:
+	free(sites);
+	free(rets);
+	return ret;
+}
+
+static int tell_funcs(struct probes *p)
+{
+	int err = 0;
+
+	for (size_t i = p->attached; !err && i < p->n_funcs && p->config.emit; i++) {
+		const struct func *f = &p->funcs[i];
+		struct fact fact = {.kind = REC_FUNC};
+
+		fact.func.id = i;
+		fact.func.name = f->name;
+		fact.func.file = p->files[f->file].path;
+		fact.func.offset = f->offset;
+		fact.func.cost = (char *)cost_class_name(f->cost);
+		fact.func.returns = (char *)f->returns;
+		fact.func.specs = f->specs;
+		fact.func.n_specs = f->n_specs;
+		err = fact__emit(&fact, p->config.emit, p->config.ctx);
+	}
+	return err;
+}
+
+static int remember_file(struct probes *p, const struct file_id *id, const char *build_id)
+{
+	struct file *bigger = realloc(p->files, (p->n_files + 1) * sizeof(*bigger));
+
+	if (!bigger)
+		return -ENOMEM;
+	p->files = bigger;
+	bigger += p->n_files;
+	*bigger = (struct file){.inode = id->inode,
+		.dev = id->dev,
+		.build_id = build_id ? strdup(build_id) : NULL,
+		.path = strdup(id->path)};
+	if (!bigger->path || (build_id && !bigger->build_id))
+		return -ENOMEM;
+	p->n_files++;
+	return 0;
+}
+
+/* A file that some spec means and that was not looked at yet. */
+static int take_file(struct probes *p, const struct file_id *id, char *err, size_t len)
+{
+	struct elf_file *elf = NULL;
+	const char *why = "";
+	int ret;
+
+	ret = elf__open(id->open_path, id->debug_root, &elf, &why);
+	if (ret == -ENOENT || ret == -ESRCH)
+		return 0; /* the process went away in between */
+	if (ret) {
+		snprintf(err, len, "cannot read symbols of %s: %s", id->path, why);
+		return ret;
+	}
+	if (known_file(p, id, elf__build_id(elf)))
+		goto out;
+	ret = remember_file(p, id, elf__build_id(elf));
+	if (!ret)
+		ret = search_file(p, id, elf, p->n_files - 1, err, len);
+	if (!ret)
+		ret = tell_funcs(p);
+	if (!ret && p->config.session)
+		ret = attach_new(p, id->open_path, err, len);
+	p->attached = p->n_funcs;
+out:
+	elf__close(elf);
+	return ret;
+}
+
+/* --- the dynamic linker -------------------------------------------------------------------------- */
+
+static int on_linker_func(void *ctx, const struct elf_func *sym)
+{
+	*(uint64_t *)ctx = sym->offset;
+	return 0;
+}
+
+/* glibc and musl call an empty function, for debuggers, whenever their list of files changes. */
+static void watch_linker(struct probes *p, const struct file_id *id)
+{
+	const char *base = strrchr(id->path, '/'), *why;
+	struct uprobe_site site = {0};
+	struct elf_file *elf;
+	size_t refused, n;
+
+	base = base ? base + 1 : id->path;
+	if (!p->config.session || (strncmp(base, "ld-linux", 8) && strncmp(base, "ld-musl", 7)))
+		return;
+	if (p->linker_done && p->linker_inode == id->inode)
+		return;
+	if (elf__open(id->open_path, id->debug_root, &elf, &why))
+		return;
+	if (elf__functions(elf, "_dl_debug_state", on_linker_func, &site.offset) > 0 &&
+		!session__attach(p->config.session, SESSION_MAPPED, id->open_path, &site, 1, &refused,
+			&n)) {
+		p->linker_done = true;
+		p->linker_inode = id->inode;
+	}
+	elf__close(elf);
+}
+
+/* --- where files come from ----------------------------------------------------------------------- */
+
+struct scan {
+	struct probes *p;
+	pid_t pid;
+	char exe[PATH_MAX];
+	char root[64];
+	bool is_root;
+	uint64_t last_inode;
+	int ret;
+	char *err;
+	size_t len;
+};
+
+static int on_map(void *ctx, const struct procfs_map *map)
+{
+	struct scan *s = ctx;
+	struct file_id id = {.path = map->path,
+		.debug_root = s->root,
+		.inode = map->inode,
+		.dev = makedev(map->major, map->minor)};
+	char path[96];
+	const char *base;
+
+	if (!map->exec || !map->inode || map->inode == s->last_inode)
+		return 0;
+	s->last_inode = map->inode;
+	/* The file that is mapped, whatever lies at its path by now. */
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", s->pid,
+		(unsigned long long)map->start, (unsigned long long)map->end);
+	id.open_path = path;
+	id.main = s->is_root && !strcmp(map->path, s->exe);
+	base = strrchr(map->path, '/');
+	if (s->p->config.session && strstr(base ? base : map->path, "greenlet"))
+		session__mark_stack_copier(s->p->config.session, s->pid);
+	watch_linker(s->p, &id);
+	if (any_spec_means(s->p, &id) && !known_file(s->p, &id, NULL))
+		s->ret = take_file(s->p, &id, s->err, s->len);
+	return s->ret;
+}
+
+int probes__scan(struct probes *p, pid_t pid, bool root, char *err, size_t len)
+{
+	struct scan s = {.p = p, .pid = pid, .is_root = root, .err = err, .len = len};
+	int ret;
+
+	if (procfs_exe(pid, s.exe, sizeof(s.exe)) < 0)
+		return -ESRCH;
+	snprintf(s.root, sizeof(s.root), "/proc/%d/root", pid);
+	ret = procfs_maps(pid, on_map, &s);
+	if (s.ret)
+		return s.ret;
+	return ret == -ENOENT ? -ESRCH : ret;
+}
+
+static int take_path(struct probes *p, const char *path, bool main, char *err, size_t len)
+{
+	struct file_id id = {.open_path = path, .path = path, .debug_root = "", .main = main};
+	struct stat st;
+
+	if (stat(path, &st) || !S_ISREG(st.st_mode))
+		return 0;
+	id.inode = st.st_ino;
+	id.dev = st.st_dev;
+	if (!any_spec_means(p, &id) || known_file(p, &id, NULL))
+		return 0;
+	return take_file(p, &id, err, len);
+}
+
+static int find_library(struct probes *p, const char *name, char *err, size_t len)
+{
+	static const char *const dirs[] = {"/usr/local/lib", "/lib/x86_64-linux-gnu",
+		"/usr/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu",
+		"/lib64", "/usr/lib64", "/lib", "/usr/lib"};
+	char path[PATH_MAX], real[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dirs[i], name);
+		if (realpath(path, real))
+			return take_path(p, real, false, err, len);
+	}
+	return 0;
+}
+
+int probes__find_files(struct probes *p, const char *command, char *err, size_t len)
+{
+	char path[PATH_MAX], real[PATH_MAX];
+	int ret = 0;
+
+	if (command && !launch_find(command, path, sizeof(path)) && realpath(path, real))
+		ret = take_path(p, real, true, err, len);
+	for (size_t i = 0; !ret && i < p->config.n_specs; i++) {
+		const char *binary = p->config.specs[i]->binary;
+
+		if (p->states[i].seen || !*binary)
+			continue;
+		if (strchr(binary, '/'))
+			ret = take_path(p, binary, false, err, len);
+		else if (strstr(binary, ".so"))
+			ret = find_library(p, binary, err, len);
+		else if (!launch_find(binary, path, sizeof(path)) && realpath(path, real))
+			ret = take_path(p, real, false, err, len);
+	}
+	return ret;
+}
+
+/* --- what came of it ------------------------------------------------------------------------------ */
+
+bool probes__unmatched(const struct probes *p, size_t i, bool *seen, char *buf, size_t len)
+{
+	const struct spec_state *st = &p->states[i];
+	const char *binary = p->config.specs[i]->binary;
+
+	*seen = st->seen;
+	if (st->matched)
+		return false;
+	if (st->problem)
+		snprintf(buf, len, "%s", st->problem);
+	else
+		snprintf(buf, len, "no traced process has %s mapped", *binary ? binary : "it");
+	return true;
+}
+
+int probes__tell(struct probes *p)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < p->config.n_specs && p->config.emit; i++) {
+		const struct checkpoint_spec *spec = p->config.specs[i];
+		struct spec_state *st = &p->states[i];
+		struct fact fact = {.kind = REC_SPEC};
+		char why[2048];
+		bool seen;
+
+		if (st->told && st->told_matched == !!st->matched)
+			continue;
+		st->told = true;
+		st->told_matched = st->matched;
+		fact.spec.id = i;
+		fact.spec.text = spec->text;
+		fact.spec.profile = (char *)spec->profile;
+		memcpy(fact.spec.entry, spec->entry, sizeof(fact.spec.entry));
+		memcpy(fact.spec.leave, spec->leave, sizeof(fact.spec.leave));
+		fact.spec.extra = spec->extra;
+		if (probes__unmatched(p, i, &seen, why, sizeof(why)))
+			fact.spec.unmatched = why;
+		err = fact__emit(&fact, p->config.emit, p->config.ctx);
+	}
+	return err;
+}
+
+size_t probes__matched(const struct probes *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->config.n_specs; i++)
+		n += p->states[i].matched > 0;
+	return n;
+}
+
+size_t probes__waiting(const struct probes *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->config.n_specs; i++)
+		n += !p->states[i].seen;
+	return n;
+}
+
+size_t probes__functions(const struct probes *p)
+{
+	return p->n_funcs;
+}
+
+int probes__each(const struct probes *p, size_t spec, probe_fn *fn, void *ctx)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < p->n_funcs; i++) {
+		const struct func *f = &p->funcs[i];
+		struct probe_info info = {.id = i,
+			.spec = spec,
+			.file = p->files[f->file].path,
+			.name = f->name,
+			.source = f->source,
+			.instruction = f->instruction,
+			.cost = cost_class_name(f->cost),
+			.returns = f->returns,
+			.addr = f->addr,
+			.offset = f->offset};
+
+		for (size_t k = 0; !err && k < f->n_specs; k++)
+			if (f->specs[k] == spec)
+				err = fn(ctx, &info);
+	}
+	return err;
+}

@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The live run. One loop: take what the ring has, learn what can be learned of it (titles, new
+ * files), hand it on, and release what is older than the window.
+ */
+#include "trace.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "fact.h"
+#include "launch.h"
+#include "log.h"
+#include "output.h"
+#include "preflight.h"
+#include "probes.h"
+#include "role.h"
+#include "selection.h"
+#include "session.h"
+#include "version.h"
+#include "watch.h"
+
+#define WINDOW_NS	 50000000ULL /* by how much the log is delayed, for the order's sake */
+#define BUSY_POLL_MS	 10
+#define IDLE_POLL_MS	 50
+#define EVENTS_PER_POLL	 65536
+#define MIN_FUNCS	 4096 /* hits are counted for at least as many functions */
+#define RESCAN_NS	 1000000000ULL /* for files whose loading no linker tells of */
+
+struct tracer {
+	const struct options *opt;
+	struct selection sel;
+	struct session *session;
+	struct probes *probes;
+	struct role_rules *roles;
+	struct watch *watch;
+	struct launch *launch;
+	struct output *output;
+	int signals; /* signalfd */
+	uint64_t start_ns, now_ns, rescan_ns;
+	bool points;	  /* --step is on */
+	bool attaching;	  /* reports of processes that come now say what was there */
+	bool interrupted; /* a first SIGINT or SIGTERM came */
+	bool stop;
+	const char *reason;
+	int err;
+};
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* --- records -------------------------------------------------------------------------------------- */
+
+static int emit(void *ctx, const struct record *rec)
+{
+	struct tracer *t = ctx;
+
+	return output__put(t->output, rec);
+}
+
+static int emit_event(struct tracer *t, const void *data, size_t len)
+{
+	struct record rec = {.kind = REC_EVENT, .len = len, .data = data};
+
+	return emit(t, &rec);
+}
+
+/* Without functions the log would begin with the first growth. This row says what is there now. */
+static int emit_attach_point(struct tracer *t, const struct rt_hdr *h, const struct rt_snapshot *rss)
+{
+	struct rt_checkpoint ev = {.h = *h, .rss = *rss, .func = RT_NO_FUNC, .when = RT_POINT};
+
+	ev.h.kind = RT_EV_CHECKPOINT;
+	ev.h.len = sizeof(ev);
+	ev.h.lost = 0;
+	ev.flags = RT_F_ATTACH;
+	return emit_event(t, &ev, sizeof(ev));
+}
+
+static int after_event(struct tracer *t, const struct rt_hdr *ev)
+{
+	const struct rt_totals_event *totals = (const void *)ev;
+	const struct rt_exec *exec = (const void *)ev;
+
+	if (!t->points)
+		return 0;
+	if (ev->kind == RT_EV_TOTALS && t->attaching && !(totals->flags & RT_P_BORROWED))
+		return emit_attach_point(t, ev, &totals->totals.last);
+	if (ev->kind == RT_EV_EXEC && t->launch && ev->pid == (uint32_t)launch__pid(t->launch))
+		return emit_attach_point(t, ev, &exec->rss);
+	return 0;
+}
+
+static int on_event(void *ctx, const void *data, size_t len)
+{
+	struct tracer *t = ctx;
+	const char *why;
+	const struct rt_hdr *ev = event_check(data, len, &why);
+	int err;
+
+	if (!ev) {
+		log_warn("dropped an event of the kernel's side: %s", why);
+		return 0;
+	}
+	err = watch__event(t->watch, ev);
+	if (!err)
+		err = emit_event(t, data, len);
+	return err ? err : after_event(t, ev);
+}
+
+static int emit_host(struct tracer *t)
+{
+	char host[256] = "";
+	struct utsname uts;
+	struct fact fact = {.kind = REC_HOST};
+
+	gethostname(host, sizeof(host) - 1);
+	uname(&uts);
+	fact.host.host = host;
+	fact.host.kernel = uts.release;
+	fact.host.version = RAMTRACE_VERSION;
+	fact.host.start_ns = t->start_ns;
+	fact.host.realtime_offset_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+	fact.host.window_ns = WINDOW_NS;
+	fact.host.step = t->points ? t->opt->step : 0;
+	fact.host.cpus = session__cpus(t->session);
+	return fact__emit(&fact, emit, t);
+}
+
+static int emit_release(struct tracer *t, uint64_t until_ns)
+{
+	struct record rec = {.kind = REC_RELEASE, .len = sizeof(until_ns), .data = &until_ns};
+
+	return emit(t, &rec);
+}
+
+static int emit_counters(struct tracer *t)
+{
+	size_t n = probes__functions(t->probes);
+	struct fact fact = {.kind = REC_COUNTERS};
+	uint64_t loss[RT_LOSS_MAX];
+	int err;
+
+	session__losses(t->session, loss);
+	memcpy(fact.counters.loss, loss, sizeof(loss));
+	fact.counters.hits = calloc(n + 1, sizeof(*fact.counters.hits));
+	if (!fact.counters.hits)
+		return -ENOMEM;
+	for (; fact.counters.n_hits < n; fact.counters.n_hits++) {
+		struct rt_hits hits = session__hits(t->session, fact.counters.n_hits);
+
+		fact.counters.hits[fact.counters.n_hits].func = fact.counters.n_hits;
+		fact.counters.hits[fact.counters.n_hits].entries = hits.entries;
+		fact.counters.hits[fact.counters.n_hits].returns = hits.returns;
+	}
+	err = fact__emit(&fact, emit, t);
+	free(fact.counters.hits);
+	return err;
+}
+
+static int emit_end(struct tracer *t)
+{
+	struct fact fact = {.kind = REC_END};
+
+	fact.end.time_ns = clock_ns(CLOCK_MONOTONIC);
+	fact.end.reason = (char *)t->reason;
+	return fact__emit(&fact, emit, t);
+}
+
+/* --- setting up ------------------------------------------------------------------------------------- */
+
+static int open_session(struct tracer *t)
+{
+	struct session_config config = {.ring_bytes = t->opt->ring_bytes,
+		.max_funcs = MIN_FUNCS,
+		.follow_children = t->opt->follow_children};
+	char err[1024] = "";
+	int ret = session__open(&config, &t->session, err, sizeof(err));
+
+	if (ret)
+		log_error("%s", err);
+	return ret;
+}
+
+static int want_targets(struct tracer *t)
+{
+	char err[512] = "";
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < t->opt->n_pids; i++)
+		ret = session__want(t->session, t->opt->pids[i], false);
+	if (!ret && t->opt->argv) {
+		ret = launch__start(t->opt->argv, t->opt->user, &t->launch, err, sizeof(err));
+		if (ret) {
+			log_error("%s", err);
+			return ret;
+		}
+		ret = session__want(t->session, launch__pid(t->launch), true);
+	}
+	if (!ret)
+		ret = session__adopt(t->session);
+	if (ret < 0)
+		log_error("cannot take in the processes: %s", strerror(-ret));
+	return ret < 0 ? ret : 0;
+}
+
+static int open_probes(struct tracer *t)
+{
+	struct probes_config config = {.specs = t->sel.specs,
+		.n_specs = t->sel.n,
+		.returns = t->opt->returns,
+		.multi = session__has_multi(t->session),
+		.force = t->opt->force,
+		.session = t->session,
+		.emit = emit,
+		.ctx = t};
+
+	t->probes = probes__new(&config);
+	return t->probes ? 0 : -ENOMEM;
+}
+
+static bool is_root(const struct tracer *t, pid_t pid)
+{
+	for (size_t i = 0; i < t->opt->n_pids; i++)
+		if (t->opt->pids[i] == pid)
+			return true;
+	return t->launch && launch__pid(t->launch) == pid;
+}
+
+static int scan_due(struct tracer *t)
+{
+	char err[1024];
+	pid_t pid;
+	int ret;
+
+	while (t->sel.n && (pid = watch__next_to_scan(t->watch))) {
+		err[0] = '\0';
+		ret = probes__scan(t->probes, pid, is_root(t, pid), err, sizeof(err));
+		if (ret && ret != -ESRCH) {
+			log_error("%s", *err ? err : strerror(-ret));
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/* What was asked for with -f must be there, or be able to come; a profile may name functions that
+ * this version does not have, which is told. */
+static int judge_specs(struct tracer *t)
+{
+	size_t missing = 0;
+	char why[2048];
+	bool seen;
+
+	for (size_t i = 0; i < t->sel.n; i++) {
+		if (!probes__unmatched(t->probes, i, &seen, why, sizeof(why)))
+			continue;
+		missing++;
+		if (i < t->sel.first_own) {
+			log_debug("%s: %s", t->sel.specs[i]->text, why);
+		} else if (seen) {
+			log_error("-f %s: %s", t->sel.specs[i]->text, why);
+			return -ENOENT;
+		} else if (strchr(t->sel.specs[i]->binary, '/') && access(t->sel.specs[i]->binary, F_OK)) {
+			log_error("-f %s: %s: %s", t->sel.specs[i]->text, t->sel.specs[i]->binary,
+				strerror(errno));
+			return -ENOENT;
+		} else {
+			log_warn("-f %s: %s; it will be attached when one loads it", t->sel.specs[i]->text,
+				why);
+		}
+	}
+	if (missing && missing > t->sel.n - t->sel.first_own)
+		log_info("%zu of %zu checkpoints are not in this version (--list shows which)", missing,
+			t->sel.n);
+	return 0;
+}
+
+/* Points are for programs of which nothing else is known, unless they were asked for. */
+static void decide_points(struct tracer *t)
+{
+	t->points = t->opt->step && (t->opt->step_set || !probes__matched(t->probes));
+	session__set_step(t->session, t->points ? t->opt->step : 0);
+}
+
+static int attach_all(struct tracer *t)
+{
+	char err[1024] = "";
+	int ret = 0;
+
+	for (size_t i = 0; !ret && t->sel.n && i < t->opt->n_pids; i++) {
+		ret = probes__scan(t->probes, t->opt->pids[i], true, err, sizeof(err));
+		if (ret == -ESRCH)
+			snprintf(err, sizeof(err), "process %d went away while it was looked at",
+				t->opt->pids[i]);
+	}
+	if (!ret)
+		ret = probes__find_files(t->probes, t->opt->argv ? t->opt->argv[0] : NULL, err,
+			sizeof(err));
+	if (ret)
+		log_error("%s", *err ? err : strerror(-ret));
+	return ret;
+}
+
+/* The record stream begins with the host and the specs, then what every process has now. */
+static int begin(struct tracer *t)
+{
+	int err;
+
+	t->start_ns = clock_ns(CLOCK_MONOTONIC);
+	err = emit_host(t);
+	if (!err)
+		err = attach_all(t);
+	if (!err)
+		err = judge_specs(t);
+	if (err)
+		return err;
+	decide_points(t);
+	err = probes__tell(t->probes);
+	if (!err)
+		err = session__report(t->session);
+	t->attaching = true;
+	if (!err)
+		err = session__poll(t->session, on_event, t, EVENTS_PER_POLL);
+	t->attaching = false;
+	return err < 0 ? err : 0;
+}
+
+static int block_signals(struct tracer *t)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	t->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return t->signals < 0 ? -errno : 0;
+}
+
+static int set_up(struct tracer *t)
+{
+	char err[512] = "";
+	int ret;
+
+	for (size_t i = 0; i < t->opt->n_pids; i++) {
+		ret = preflight_pid(t->opt->pids[i]);
+		if (ret)
+			return ret;
+	}
+	ret = preflight_host();
+	if (!ret)
+		ret = selection__make(&t->sel, t->opt);
+	if (!ret)
+		ret = block_signals(t);
+	if (ret)
+		return ret;
+	ret = role_rules__load(&t->roles, err, sizeof(err));
+	if (ret) {
+		log_error("%s", err);
+		return ret;
+	}
+	t->watch = watch__new(t->roles, emit, t);
+	if (!t->watch)
+		return -ENOMEM;
+	ret = output__open(t->opt, &t->output);
+	if (!ret)
+		ret = open_session(t);
+	if (!ret)
+		ret = want_targets(t);
+	if (!ret)
+		ret = open_probes(t);
+	return ret ? ret : begin(t);
+}
+
+/* --- the loop ---------------------------------------------------------------------------------------- */
+
+static void finish_for(struct tracer *t, const char *reason)
+{
+	t->stop = true;
+	t->reason = reason;
+}
+
+/* A terminal sends Ctrl-C to the command too: only what was sent to this process is passed on. */
+static void take_signal(struct tracer *t, const struct signalfd_siginfo *si)
+{
+	int status;
+
+	if (si->ssi_signo == SIGCHLD)
+		return;
+	if (!t->launch || launch__ended(t->launch, &status) || t->interrupted) {
+		finish_for(t, "interrupt");
+		return;
+	}
+	t->interrupted = true;
+	if (si->ssi_code != SI_KERNEL)
+		kill(launch__pid(t->launch), si->ssi_signo);
+}
+
+static void take_signals(struct tracer *t)
+{
+	struct signalfd_siginfo si;
+
+	while (read(t->signals, &si, sizeof(si)) == sizeof(si))
+		take_signal(t, &si);
+}
+
+static void check_end(struct tracer *t)
+{
+	int status;
+	bool ended = t->launch && launch__ended(t->launch, &status);
+
+	if (ended && t->interrupted)
+		finish_for(t, "interrupt");
+	else if (!watch__alive(t->watch) && (!t->launch || ended))
+		finish_for(t, "exit");
+	else if (t->opt->duration_ns && t->now_ns - t->start_ns >= t->opt->duration_ns)
+		finish_for(t, "duration");
+}
+
+/* Libraries that no linker told of (static programs, other libcs) are found by looking. */
+static void rescan(struct tracer *t)
+{
+	if (!probes__waiting(t->probes) || t->now_ns < t->rescan_ns)
+		return;
+	t->rescan_ns = t->now_ns + RESCAN_NS;
+	watch__scan_all(t->watch);
+}
+
+static int learn(struct tracer *t)
+{
+	size_t before = probes__matched(t->probes);
+	int err;
+
+	rescan(t);
+	err = scan_due(t);
+	if (!err && probes__matched(t->probes) != before) {
+		decide_points(t);
+		err = probes__tell(t->probes);
+	}
+	return err ? err : watch__tick(t->watch, t->now_ns);
+}
+
+static int turn(struct tracer *t)
+{
+	struct pollfd fds[] = {{.fd = session__fd(t->session), .events = POLLIN},
+		{.fd = t->signals, .events = POLLIN}};
+	int n, err;
+
+	t->now_ns = clock_ns(CLOCK_MONOTONIC);
+	n = session__poll(t->session, on_event, t, EVENTS_PER_POLL);
+	if (n < 0)
+		return n;
+	err = learn(t);
+	if (!err)
+		err = emit_release(t, t->now_ns - WINDOW_NS);
+	if (!err)
+		err = output__flush(t->output);
+	take_signals(t);
+	check_end(t);
+	if (err || t->stop || n >= EVENTS_PER_POLL)
+		return err;
+	poll(fds, 2, n ? BUSY_POLL_MS : IDLE_POLL_MS);
+	return 0;
+}
+
+static int loop(struct tracer *t)
+{
+	char why[512] = "";
+	int err = 0;
+
+	if (t->launch) {
+		err = launch__go(t->launch, why, sizeof(why));
+		if (err)
+			log_error("%s", why);
+	} else if (!t->opt->quiet) {
+		log_info("tracing %zu processes with %zu probes; Ctrl-C ends it", watch__alive(t->watch),
+			session__sites(t->session));
+	}
+	while (!err && !t->stop)
+		err = turn(t);
+	return err;
+}
+
+/* The last word: probes off first, so that nothing new comes, then what every process has. */
+static int wind_up(struct tracer *t)
+{
+	int err, n;
+
+	session__detach(t->session);
+	err = session__report(t->session);
+	do
+		n = session__poll(t->session, on_event, t, EVENTS_PER_POLL);
+	while (n >= EVENTS_PER_POLL);
+	if (!err && n < 0)
+		err = n;
+	if (!err)
+		err = emit_release(t, UINT64_MAX);
+	if (!err)
+		err = emit_counters(t);
+	return err ? err : emit_end(t);
+}
+
+static int close_all(struct tracer *t, int err)
+{
+	int status = 0, ret;
+	bool ended = t->launch && launch__ended(t->launch, &status);
+
+	probes__free(t->probes);
+	session__close(t->session);
+	watch__free(t->watch);
+	role_rules__free(t->roles);
+	launch__free(t->launch);
+	selection__clear(&t->sel);
+	ret = output__close(t->output);
+	if (t->signals >= 0)
+		close(t->signals);
+	if (err || ret)
+		return EXIT_TOOL_FAILED;
+	return ended ? launch_exit_status(status) : 0;
+}
+
+int trace_run(const struct options *opt)
+{
+	struct tracer t = {.opt = opt, .signals = -1, .reason = "error"};
+	int err = set_up(&t);
+
+	if (!err)
+		err = loop(&t);
+	if (t.probes && t.start_ns && t.stop)
+		err = wind_up(&t);
+	return close_all(&t, err);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The living processes of a traced tree, as user space sees them: their titles, which come late and
+ * change, the roles that follow from them, and whose mapped files should be looked at again. What
+ * it learns goes out as REC_PROC facts.
+ */
+#ifndef WATCH_H
+#define WATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "../bpf/ramtrace.h"
+#include "record.h"
+#include "role.h"
+
+struct watch;
+
+/* roles is borrowed. NULL: no memory. */
+struct watch *watch__new(const struct role_rules *roles, record_fn *emit, void *ctx);
+void watch__free(struct watch *w);
+
+/* To be called with each event before it goes on. 0, -ENOMEM, or what emit returned. */
+int watch__event(struct watch *w, const struct rt_hdr *ev);
+/* Re-reads the titles that are due. */
+int watch__tick(struct watch *w, uint64_t now_ns);
+
+size_t watch__alive(const struct watch *w);
+
+/* The next process whose maps have changed since it was last returned; 0: none. */
+pid_t watch__next_to_scan(struct watch *w);
+/* Asks for all living processes to be scanned again: probes may have been waiting for a file. */
+void watch__scan_all(struct watch *w);
+
+#endif
