@@ -26,10 +26,11 @@ enum lang_text {
 	TEXT_VFORK,
 	/* the line of a loss */
 	TEXT_WARNING,
-	TEXT_EVENTS_LOST, /* follows the count */
+	TEXT_EVENTS_LOST,
+	TEXT_VALUES_RIGHT,
 	TEXT_SINCE,
 	/* the report at the end */
-	TEXT_REPORT,
+	TEXT_REPORT, /* here and below, counts follow their name: no plurals to get wrong */
 	TEXT_PROCESSES,
 	TEXT_ROWS,
 	TEXT_ROWS_INEXACT,
@@ -61,10 +62,10 @@ enum lang_text {
 	TEXT_COL_RETURNS,
 	TEXT_COL_COST,
 	TEXT_COL_WAY,
-	TEXT_NEVER_HIT, /* follows a count of functions */
+	TEXT_NEVER_HIT,
 	TEXT_FEWER_HITS,
 	TEXT_UNMATCHED,
-	TEXT_ORPHANS, /* follows a count of events */
+	TEXT_ORPHANS,
 	TEXT_LOSSES,
 	TEXT_NONE,
 	TEXT_LOSS_0, /* one for each enum rt_loss, in its order */

@@ -384,9 +384,9 @@ static int print_functions(struct report *r, const struct run_summary *sum, stru
 	if (shown)
 		err = print_hits(r, funcs, shown, o);
 	if (hit > shown)
-		out__fmt(o, "  %zu %s\n", hit - shown, text(r, TEXT_FEWER_HITS));
+		out__fmt(o, "  %s: %zu\n", text(r, TEXT_FEWER_HITS), hit - shown);
 	if (sum->n_funcs > hit)
-		out__fmt(o, "  %zu %s\n", sum->n_funcs - hit, text(r, TEXT_NEVER_HIT));
+		out__fmt(o, "  %s: %zu\n", text(r, TEXT_NEVER_HIT), sum->n_funcs - hit);
 	free(funcs);
 	return err;
 }
@@ -425,13 +425,13 @@ static void print_losses(struct report *r, const struct run_summary *sum, struct
 	for (unsigned int i = 0; i < RT_LOSS_MAX; i++) {
 		if (!sum->loss[i])
 			continue;
-		out__fmt(o, "%s%s %lu", any ? ", " : "", text(r, TEXT_LOSS_0 + i),
+		out__fmt(o, "%s%s: %lu", any ? ", " : "", text(r, TEXT_LOSS_0 + i),
 			(unsigned long)sum->loss[i]);
 		any = true;
 	}
 	out__fmt(o, "%s\n", any ? "" : text(r, TEXT_NONE));
 	if (sum->orphans)
-		out__fmt(o, "%lu %s\n", (unsigned long)sum->orphans, text(r, TEXT_ORPHANS));
+		out__fmt(o, "%s: %lu\n", text(r, TEXT_ORPHANS), (unsigned long)sum->orphans);
 }
 
 static void print_sum(struct report *r, const struct run_summary *sum, struct out *o)
@@ -454,10 +454,10 @@ static void print_title(struct report *r, const struct run_summary *sum, struct 
 	if (sum->end)
 		out__fmt(o, "%.3fs, ",
 			(double)(int64_t)(sum->end->time_ns - sum->host->start_ns) / 1e9);
-	out__fmt(o, "%lu %s, %lu %s", (unsigned long)sum->processes, text(r, TEXT_PROCESSES),
-		(unsigned long)sum->rows, text(r, TEXT_ROWS));
+	out__fmt(o, "%s: %lu, %s: %lu", text(r, TEXT_PROCESSES), (unsigned long)sum->processes,
+		text(r, TEXT_ROWS), (unsigned long)sum->rows);
 	if (sum->rows_inexact)
-		out__fmt(o, " (%s %lu, %s %lu)", text(r, TEXT_ROWS_INEXACT),
+		out__fmt(o, " (%s: %lu, %s: %lu)", text(r, TEXT_ROWS_INEXACT),
 			(unsigned long)sum->rows_inexact, text(r, TEXT_ROWS_UNSTABLE),
 			(unsigned long)sum->rows_unstable);
 	out__str(o, "\n");

@@ -189,7 +189,7 @@ static int text__row(void *ctx, const struct row *row)
 	return out__error(o);
 }
 
-/* "警告: [   12.345s] (Worker_TP0 pid=4188) 3 个事件丢失, 数值仍然准确 (自 11.200s)" */
+/* "警告: [   12.345s] (Worker_TP0 pid=4188) 丢失事件: 3, 数值仍然准确 (自 [   11.200s])" */
 static int text__loss(void *ctx, const struct loss *loss)
 {
 	struct text *t = ctx;
@@ -198,9 +198,11 @@ static int text__loss(void *ctx, const struct loss *loss)
 	say(t, TEXT_WARNING);
 	out__str(o, ": ");
 	put_who(t, loss->time_ns, loss->proc);
-	out__u64(o, loss->count);
-	out__str(o, " ");
 	say(t, TEXT_EVENTS_LOST);
+	out__str(o, ": ");
+	out__u64(o, loss->count);
+	out__str(o, ", ");
+	say(t, TEXT_VALUES_RIGHT);
 	if (loss->since_ns) {
 		out__str(o, " (");
 		say(t, TEXT_SINCE);
