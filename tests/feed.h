@@ -147,6 +147,10 @@ FEED int feed__emit(struct run *run, struct fact *fact)
 {
 	if (fact->kind == REC_SPEC && !fact->spec.text)
 		fact->spec.text = "bin:f";
+	if (fact->kind == REC_PROC) {
+		fact->proc.cmdline = fact->proc.cmdline ? fact->proc.cmdline : "";
+		fact->proc.comm = fact->proc.comm ? fact->proc.comm : "";
+	}
 	if (fact->kind == REC_HOST && !fact->host.host) {
 		fact->host.host = "box";
 		fact->host.kernel = "6.1.0";

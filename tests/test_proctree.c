@@ -192,6 +192,21 @@ Test(proctree, a_title_cut_inside_a_character_loses_only_that)
 	proctree__free(pt);
 }
 
+Test(proctree, a_fact_that_knows_less_takes_nothing_away)
+{
+	struct proctree *pt = proctree__new();
+	struct proc *p = proctree__get(pt, 2, 2, 1);
+
+	learn(pt, 2, "worker", "w --all");
+	learn(pt, 2, NULL, "");
+	cr_assert_str_eq(p->role, "worker");
+	cr_assert_str_eq(p->cmdline, "w --all");
+	learn(pt, 2, "", "w");
+	cr_assert_str_eq(p->role, "worker");
+	cr_assert_str_eq(p->cmdline, "w");
+	proctree__free(pt);
+}
+
 Test(proctree, control_characters_of_a_target_do_not_get_in)
 {
 	struct proctree *pt = proctree__new();

@@ -66,13 +66,14 @@ static void set_comm(struct proc *p, const char *comm)
 	memcpy(p->comm, comm, len);
 }
 
+/* What a fact does not know (NULL, or nothing to be read) leaves what is known as it is. */
 static void apply_fact(struct proc *p, const char *role, const char *cmdline, const char *comm)
 {
-	if (role)
+	if (role && *role)
 		set_clean(&p->role, role, strlen(role));
-	if (cmdline)
+	if (cmdline && *cmdline)
 		set_clean(&p->cmdline, cmdline, strlen(cmdline));
-	if (comm)
+	if (comm && *comm)
 		set_comm(p, comm);
 }
 
