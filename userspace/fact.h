@@ -2,7 +2,9 @@
 /*
  * Facts: what user space learned during a run, in a form that a tape can keep. On the wire each is
  * a JSON object, so that fields can be added and old tapes still be read; strings from a target
- * are made valid UTF-8 on the way in.
+ * go through out_clean, on the way in and (a tape is a stranger's file) on the way out.
+ *
+ * Strings are NULL where this page says so, or in a fact that was made that way: "" is written.
  */
 #ifndef FACT_H
 #define FACT_H
@@ -47,10 +49,11 @@ struct fact_proc {
 	uint32_t pid;
 	uint64_t start_ns;
 	char *role;    /* NULL: not known */
-	char *cmdline; /* arguments joined by spaces */
-	char *comm;
+	char *cmdline; /* arguments joined by spaces; NULL: not known */
+	char *comm;    /* NULL: not known */
 };
 
+/* A long list comes in several records of the same process, which add up. */
 struct fact_maps {
 	uint32_t pid;
 	uint64_t start_ns;
@@ -58,7 +61,8 @@ struct fact_maps {
 	size_t n_files;
 };
 
-/* Named totals: losses since the beginning, and hits per function. Sent at the end. */
+/* Named totals: losses since the beginning, and hits per function. Sent at the end; many
+ * functions in several records, each with all the losses. */
 struct fact_counters {
 	uint64_t loss[16]; /* by enum rt_loss; unknown ones are ignored */
 	struct fact_hits {
@@ -87,11 +91,13 @@ struct fact {
 	};
 };
 
-/* Encodes and hands the record to `emit`. 0, -ENOMEM, or what emit returned. */
+/* Encodes and hands the record, or records, to `emit`. A string is cut at 16 KiB. 0, -ENOMEM,
+ * -EOVERFLOW (a number over INT64_MAX, which JSON libraries do not agree on), -EINVAL (not a
+ * fact's kind), or what emit returned. */
 int fact__emit(const struct fact *fact, record_fn *emit, void *ctx);
 
 /* Fills *fact with copies that fact__clear frees. -EBADMSG: not JSON or a field is missing or of
- * the wrong type; -ENOMEM. */
+ * the wrong type; -ENOMEM. After an error there is nothing to clear. */
 int fact__decode(const struct record *rec, struct fact *fact);
 void fact__clear(struct fact *fact);
 

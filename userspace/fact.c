@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fact.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include "out.h"
+
+enum {
+	MAX_TEXT = 16 << 10,   /* bytes of one string: a command line may be of any length */
+	MAX_LIST = 128 << 10,  /* bytes of a list after which another record is begun */
+	MAX_HITS = 4096,       /* likewise */
+	MAX_LOSS = sizeof(((struct fact_counters *)0)->loss) / sizeof(uint64_t),
+};
+
+/* --- the fields that are plain ------------------------------------------------------------------ */
+
+enum type {
+	TEXT,	  /* char *, "" for NULL */
+	TEXT_OPT, /* char *, left out for NULL */
+	U32,
+	U64,
+	I64,
+	BOOL,
+};
+
+struct field {
+	const char *name;
+	size_t offset;
+	enum type type;
+	bool optional; /* 0 where a tape does not have it */
+};
+
+#define F(member, key, ...) { .name = key, .offset = offsetof(struct fact, member), .type = __VA_ARGS__ }
+#define END		    { .name = NULL }
+
+static const struct field host_fields[] = {
+	F(host.host, "host", TEXT),
+	F(host.kernel, "kernel", TEXT),
+	F(host.version, "version", TEXT),
+	F(host.start_ns, "start_ns", U64),
+	F(host.realtime_offset_ns, "realtime_offset_ns", I64),
+	F(host.window_ns, "window_ns", U64, .optional = true),
+	F(host.step, "step", U64, .optional = true),
+	F(host.cpus, "cpus", U32, .optional = true),
+	END,
+};
+
+static const struct field spec_fields[] = {
+	F(spec.id, "id", U32),
+	F(spec.text, "text", TEXT),
+	F(spec.profile, "profile", TEXT_OPT),
+	F(spec.entry[0], "entry_zh", TEXT_OPT),
+	F(spec.entry[1], "entry_en", TEXT_OPT),
+	F(spec.leave[0], "leave_zh", TEXT_OPT),
+	F(spec.leave[1], "leave_en", TEXT_OPT),
+	F(spec.extra, "extra", BOOL, .optional = true),
+	F(spec.unmatched, "unmatched", TEXT_OPT),
+	END,
+};
+
+static const struct field func_fields[] = {
+	F(func.id, "id", U32),
+	F(func.name, "name", TEXT),
+	F(func.file, "file", TEXT),
+	F(func.offset, "offset", U64, .optional = true),
+	F(func.cost, "cost", TEXT),
+	F(func.returns, "returns", TEXT),
+	END,
+};
+
+static const struct field proc_fields[] = {
+	F(proc.pid, "pid", U32),
+	F(proc.start_ns, "start_ns", U64),
+	F(proc.role, "role", TEXT_OPT),
+	F(proc.cmdline, "cmdline", TEXT_OPT),
+	F(proc.comm, "comm", TEXT_OPT),
+	END,
+};
+
+static const struct field maps_fields[] = {
+	F(maps.pid, "pid", U32),
+	F(maps.start_ns, "start_ns", U64),
+	END,
+};
+
+static const struct field counters_fields[] = { END };
+
+static const struct field end_fields[] = {
+	F(end.time_ns, "time_ns", U64),
+	F(end.reason, "reason", TEXT),
+	END,
+};
+
+static const struct field *fields_of(enum record_kind kind)
+{
+	switch (kind) {
+	case REC_HOST:
+		return host_fields;
+	case REC_SPEC:
+		return spec_fields;
+	case REC_FUNC:
+		return func_fields;
+	case REC_PROC:
+		return proc_fields;
+	case REC_MAPS:
+		return maps_fields;
+	case REC_COUNTERS:
+		return counters_fields;
+	case REC_END:
+		return end_fields;
+	case REC_EVENT:
+	case REC_RELEASE:
+		break;
+	}
+	return NULL;
+}
+
+/* --- encoding ----------------------------------------------------------------------------------- */
+
+/* The longest beginning of a string that fits and does not break a character. */
+static size_t text_len(const char *s)
+{
+	size_t len = strnlen(s, MAX_TEXT + 1), cut = MAX_TEXT;
+
+	if (len <= MAX_TEXT)
+		return len;
+	for (int i = 0; i < 3 && (s[cut] & 0xc0) == 0x80; i++)
+		cut--;
+	return cut;
+}
+
+static json_t *json_text(const char *s)
+{
+	char *clean = out_clean(s ? s : "", s ? text_len(s) : 0);
+	json_t *text = clean ? json_string(clean) : NULL;
+
+	free(clean);
+	return text;
+}
+
+static int json_u64(uint64_t v, json_t **out)
+{
+	if (v > INT64_MAX)
+		return -EOVERFLOW;
+	*out = json_integer((json_int_t)v);
+	return 0;
+}
+
+static int encode_field(json_t *obj, const struct fact *fact, const struct field *f)
+{
+	const void *at = (const char *)fact + f->offset;
+	json_t *value = NULL;
+	int err = 0;
+
+	switch (f->type) {
+	case TEXT_OPT:
+		if (!*(char *const *)at)
+			return 0;
+		/* fall through */
+	case TEXT:
+		value = json_text(*(char *const *)at);
+		break;
+	case U32:
+		value = json_integer(*(const uint32_t *)at);
+		break;
+	case U64:
+		err = json_u64(*(const uint64_t *)at, &value);
+		break;
+	case I64:
+		value = json_integer(*(const int64_t *)at);
+		break;
+	case BOOL:
+		value = json_boolean(*(const bool *)at);
+		break;
+	}
+	if (!err && json_object_set_new(obj, f->name, value)) /* fails for NULL as well */
+		err = -ENOMEM;
+	return err;
+}
+
+/* Puts a new, empty list into the object, which owns it. */
+static json_t *add_list(json_t *obj, const char *name)
+{
+	json_t *list = json_array();
+
+	return json_object_set_new(obj, name, list) ? NULL : list;
+}
+
+static int encode_specs(json_t *obj, const struct fact_func *func)
+{
+	json_t *list = add_list(obj, "specs");
+
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < func->n_specs; i++)
+		if (json_array_append_new(list, json_integer(func->specs[i])))
+			return -ENOMEM;
+	return 0;
+}
+
+/* From file *next on, as many as one record should have. */
+static int encode_files(json_t *obj, const struct fact_maps *maps, size_t *next)
+{
+	json_t *list = add_list(obj, "files"), *text;
+	size_t bytes = 0;
+
+	if (!list)
+		return -ENOMEM;
+	for (; *next < maps->n_files && bytes < MAX_LIST; ++*next) {
+		text = json_text(maps->files[*next]);
+		if (json_array_append_new(list, text))
+			return -ENOMEM;
+		bytes += json_string_length(text) + 3;
+	}
+	return 0;
+}
+
+static int encode_hit(json_t *list, const struct fact_hits *hit)
+{
+	json_t *obj;
+
+	if (hit->entries > INT64_MAX || hit->returns > INT64_MAX)
+		return -EOVERFLOW;
+	obj = json_pack("{s:I, s:I, s:I}", "func", (json_int_t)hit->func,
+		"entries", (json_int_t)hit->entries, "returns", (json_int_t)hit->returns);
+	return json_array_append_new(list, obj) ? -ENOMEM : 0;
+}
+
+/* All losses; from hit *next on, as many as one record should have. */
+static int encode_counters(json_t *obj, const struct fact_counters *counters, size_t *next)
+{
+	json_t *list = add_list(obj, "loss"), *value = NULL;
+	int err;
+
+	for (size_t i = 0; i < MAX_LOSS; i++) {
+		err = json_u64(counters->loss[i], &value);
+		if (!err && json_array_append_new(list, value))
+			err = -ENOMEM;
+		if (err)
+			return err;
+	}
+	list = add_list(obj, "hits");
+	if (!list)
+		return -ENOMEM;
+	for (size_t n = 0; n < MAX_HITS && *next < counters->n_hits; n++, ++*next) {
+		err = encode_hit(list, &counters->hits[*next]);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* One record, which tells of the lists from *next on. */
+static int encode(json_t *obj, const struct fact *fact, size_t *next)
+{
+	int err = 0;
+
+	for (const struct field *f = fields_of(fact->kind); f->name && !err; f++)
+		err = encode_field(obj, fact, f);
+	if (err)
+		return err;
+	switch (fact->kind) {
+	case REC_FUNC:
+		return encode_specs(obj, &fact->func);
+	case REC_MAPS:
+		return encode_files(obj, &fact->maps, next);
+	case REC_COUNTERS:
+		return encode_counters(obj, &fact->counters, next);
+	default:
+		return 0;
+	}
+}
+
+static int emit_one(const struct fact *fact, size_t *next, record_fn *emit, void *ctx)
+{
+	json_t *obj = json_object();
+	char *text = NULL;
+	struct record rec;
+	int err = obj ? encode(obj, fact, next) : -ENOMEM;
+
+	if (err)
+		goto out;
+	text = json_dumps(obj, JSON_COMPACT);
+	if (!text) {
+		err = -ENOMEM;
+		goto out;
+	}
+	rec = (struct record){ .kind = fact->kind, .len = (uint32_t)strlen(text), .data = text };
+	err = emit(ctx, &rec);
+out:
+	free(text);
+	json_decref(obj);
+	return err;
+}
+
+int fact__emit(const struct fact *fact, record_fn *emit, void *ctx)
+{
+	size_t next = 0, n = 0;
+	int err;
+
+	if (!fields_of(fact->kind))
+		return -EINVAL;
+	if (fact->kind == REC_MAPS)
+		n = fact->maps.n_files;
+	else if (fact->kind == REC_COUNTERS)
+		n = fact->counters.n_hits;
+	do
+		err = emit_one(fact, &next, emit, ctx);
+	while (!err && next < n);
+	return err;
+}
+
+/* --- decoding ----------------------------------------------------------------------------------- */
+
+static int take_text(const json_t *value, char **out)
+{
+	if (!json_is_string(value))
+		return -EBADMSG;
+	*out = out_clean(json_string_value(value), json_string_length(value));
+	return *out ? 0 : -ENOMEM;
+}
+
+static int take_u64(const json_t *value, uint64_t *out)
+{
+	if (!json_is_integer(value) || json_integer_value(value) < 0)
+		return -EBADMSG;
+	*out = (uint64_t)json_integer_value(value);
+	return 0;
+}
+
+static int take_u32(const json_t *value, uint32_t *out)
+{
+	uint64_t v;
+	int err = take_u64(value, &v);
+
+	if (!err && v > UINT32_MAX)
+		err = -EBADMSG;
+	if (!err)
+		*out = (uint32_t)v;
+	return err;
+}
+
+static int decode_field(const json_t *obj, struct fact *fact, const struct field *f)
+{
+	const json_t *value = json_object_get(obj, f->name);
+	void *at = (char *)fact + f->offset;
+
+	if (!value)
+		return f->optional || f->type == TEXT_OPT ? 0 : -EBADMSG;
+	switch (f->type) {
+	case TEXT:
+	case TEXT_OPT:
+		return take_text(value, at);
+	case U32:
+		return take_u32(value, at);
+	case U64:
+		return take_u64(value, at);
+	case I64:
+		if (!json_is_integer(value))
+			return -EBADMSG;
+		*(int64_t *)at = json_integer_value(value);
+		return 0;
+	case BOOL:
+		if (!json_is_boolean(value))
+			return -EBADMSG;
+		*(bool *)at = json_is_true(value);
+		return 0;
+	}
+	return -EBADMSG;
+}
+
+/* The list, of *n members, and memory for as many; *n is 0 where there is no such list. */
+static int open_list(const json_t *obj, const char *name, size_t member, size_t *n, void **out)
+{
+	const json_t *list = json_object_get(obj, name);
+
+	*n = 0;
+	if (!list)
+		return 0;
+	if (!json_is_array(list))
+		return -EBADMSG;
+	if (!json_array_size(list))
+		return 0;
+	*out = calloc(json_array_size(list), member);
+	if (!*out)
+		return -ENOMEM;
+	*n = json_array_size(list);
+	return 0;
+}
+
+static int decode_specs(const json_t *obj, struct fact_func *func)
+{
+	const json_t *list = json_object_get(obj, "specs");
+	void *specs = NULL;
+	int err = open_list(obj, "specs", sizeof(*func->specs), &func->n_specs, &specs);
+
+	func->specs = specs;
+	for (size_t i = 0; !err && i < func->n_specs; i++)
+		err = take_u32(json_array_get(list, i), &func->specs[i]);
+	return err;
+}
+
+static int decode_files(const json_t *obj, struct fact_maps *maps)
+{
+	const json_t *list = json_object_get(obj, "files");
+	void *files = NULL;
+	int err = open_list(obj, "files", sizeof(*maps->files), &maps->n_files, &files);
+
+	maps->files = files;
+	for (size_t i = 0; !err && i < maps->n_files; i++)
+		err = take_text(json_array_get(list, i), &maps->files[i]);
+	return err;
+}
+
+static int decode_hit(const json_t *obj, struct fact_hits *hit)
+{
+	int err = take_u32(json_object_get(obj, "func"), &hit->func);
+
+	if (!err)
+		err = take_u64(json_object_get(obj, "entries"), &hit->entries);
+	if (!err)
+		err = take_u64(json_object_get(obj, "returns"), &hit->returns);
+	return err;
+}
+
+static int decode_counters(const json_t *obj, struct fact_counters *counters)
+{
+	const json_t *list = json_object_get(obj, "loss");
+	void *hits = NULL;
+	int err = 0;
+
+	if (list && !json_is_array(list))
+		return -EBADMSG;
+	for (size_t i = 0; !err && i < json_array_size(list) && i < MAX_LOSS; i++)
+		err = take_u64(json_array_get(list, i), &counters->loss[i]);
+	if (err)
+		return err;
+	err = open_list(obj, "hits", sizeof(*counters->hits), &counters->n_hits, &hits);
+	counters->hits = hits;
+	list = json_object_get(obj, "hits");
+	for (size_t i = 0; !err && i < counters->n_hits; i++)
+		err = decode_hit(json_array_get(list, i), &counters->hits[i]);
+	return err;
+}
+
+static int decode(const json_t *obj, struct fact *fact)
+{
+	int err = 0;
+
+	for (const struct field *f = fields_of(fact->kind); f->name && !err; f++)
+		err = decode_field(obj, fact, f);
+	if (err)
+		return err;
+	switch (fact->kind) {
+	case REC_FUNC:
+		return decode_specs(obj, &fact->func);
+	case REC_MAPS:
+		return decode_files(obj, &fact->maps);
+	case REC_COUNTERS:
+		return decode_counters(obj, &fact->counters);
+	default:
+		return 0;
+	}
+}
+
+int fact__decode(const struct record *rec, struct fact *fact)
+{
+	json_error_t error;
+	json_t *obj;
+	int err;
+
+	*fact = (struct fact){ .kind = rec->kind };
+	if (!fields_of(rec->kind) || !rec->len)
+		return -EBADMSG;
+	obj = json_loadb(rec->data, rec->len, 0, &error);
+	if (obj)
+		err = json_is_object(obj) ? decode(obj, fact) : -EBADMSG;
+	else
+		err = json_error_code(&error) == json_error_out_of_memory ? -ENOMEM : -EBADMSG;
+	json_decref(obj);
+	if (err)
+		fact__clear(fact);
+	return err;
+}
+
+void fact__clear(struct fact *fact)
+{
+	const struct field *f = fields_of(fact->kind);
+
+	for (; f && f->name; f++)
+		if (f->type == TEXT || f->type == TEXT_OPT)
+			free(*(char **)((char *)fact + f->offset));
+	if (fact->kind == REC_FUNC)
+		free(fact->func.specs);
+	if (fact->kind == REC_MAPS) {
+		for (size_t i = 0; i < fact->maps.n_files; i++)
+			free(fact->maps.files[i]);
+		free(fact->maps.files);
+	}
+	if (fact->kind == REC_COUNTERS)
+		free(fact->counters.hits);
+	*fact = (struct fact){ .kind = REC_EVENT }; /* which has nothing to free */
+}
