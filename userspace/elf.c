@@ -347,6 +347,19 @@ const struct elf_segment *elf__segment(const struct elf_file *elf, uint64_t addr
 	return NULL;
 }
 
+bool elf__in_plt(const struct elf_file *elf, uint64_t addr)
+{
+	static const char *const names[] = { ".plt", ".plt.sec", ".plt.got" };
+	GElf_Shdr sh;
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (elf_image__section(&elf->image, NULL, SHT_PROGBITS, names[i], &sh) &&
+			addr >= sh.sh_addr && addr - sh.sh_addr < sh.sh_size)
+			return true;
+	return false;
+}
+
 int64_t elf__offset(const struct elf_file *elf, uint64_t addr)
 {
 	const struct elf_segment *s = elf__segment(elf, addr);

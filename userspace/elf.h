@@ -4,6 +4,9 @@
  * .dynsym, .symtab, the compressed table of .gnu_debugdata, and the debug file named by the build
  * id. Everything in a file is taken as hostile: offsets and sizes are checked, loops are bounded.
  */
+/* With -Iuserspace the <elf.h> of libelf's own headers is this file: hand the real one on. */
+#include <linux/../elf.h>
+
 #ifndef ELF_H_
 #define ELF_H_
 

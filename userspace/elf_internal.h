@@ -61,9 +61,11 @@ void elf_symbols__free(struct elf_symbols *syms);
 /* What .eh_frame knows of the code at an address. */
 struct elf_frame {
 	uint64_t start, end; /* of the piece of code that is described together */
-	bool start_is_entry; /* the stack at its start is that of a function that was just called */
-	bool at_entry_depth; /* the same at the address itself */
+	bool at_entry_depth; /* the stack at the address is that of a function that was just called */
 };
+
+/* A stub that jumps on to another file's function. */
+bool elf__in_plt(const struct elf_file *elf, uint64_t addr);
 
 /* -ENOENT: nothing is known (or it is damaged, or beyond what is understood). */
 int elf__frame(const struct elf_file *elf, uint64_t addr, struct elf_frame *out);

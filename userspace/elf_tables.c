@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 enum {
-	MAX_FUNCS = 8 << 20,
+	MAX_FUNCS = 4 << 20,
 	MAX_STRINGS = 256 << 20,
 	MAX_DEBUGDATA = 64 << 20, /* decompressed */
 	MAX_LZMA_MEMORY = 128 << 20,
@@ -49,7 +49,8 @@ static bool is_function(const struct elf_file *elf, const struct table *t, const
 	int type = ELF64_ST_TYPE(s->st_info);
 
 	if ((type != STT_FUNC && type != STT_GNU_IFUNC) || s->st_shndx == SHN_UNDEF ||
-		s->st_shndx == SHN_ABS || s->st_name >= t->len || !t->strings[s->st_name])
+		s->st_shndx == SHN_ABS || s->st_name >= t->len || !t->strings[s->st_name] ||
+		strnlen(t->strings + s->st_name, NAME_LIMIT) == NAME_LIMIT)
 		return false;
 	seg = elf__segment(elf, s->st_value);
 	return seg && seg->exec;
