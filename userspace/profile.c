@@ -18,8 +18,6 @@
 
 enum { MAX_FILE = 64 << 20, MAX_SHIPPED = 32, MAX_NAME = 64 };
 
-/* --- the form of the file ---------------------------------------------------------------------- */
-
 /* One alternative: all that is given must match. */
 struct match_yaml {
 	char *exe, *cmdline, *file;
@@ -94,8 +92,6 @@ static const cyaml_schema_field_t profile_fields[] = {
 static const cyaml_schema_value_t profile_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct profile_yaml, profile_fields),
 };
-
-/* --- what becomes of it ------------------------------------------------------------------------ */
 
 enum match_key {
 	MATCH_EXE,
@@ -277,8 +273,6 @@ static int parse(const struct yaml_text *text, struct profile **out, char *err, 
 	*out = p;
 	return 0;
 }
-
-/* --- where it comes from ------------------------------------------------------------------------ */
 
 static int read_all(int fd, char *buf, size_t len)
 {

@@ -11,20 +11,22 @@
 #include "lang.h"
 #include "out.h"
 
-#define EXPECT_FUNCTION "[LABEL=]BINARY:SYMBOL"
-#define EXPECT_USDT	"[LABEL=]usdt:BINARY:PROVIDER:NAME"
-#define EXPECT_ADDRESS	"[LABEL=]addr:BINARY:0xADDRESS"
+#define EXPECT_FUNCTION "BINARY:SYMBOL"
+#define EXPECT_USDT	"usdt:BINARY:PROVIDER:NAME"
+#define EXPECT_ADDRESS	"addr:BINARY:0xADDRESS"
 #define ONE_LINE	"one line of UTF-8 text without control characters, and not empty"
 
-/* Where messages go, and the whole text that they quote. */
+enum { MAX_QUOTE = 300 };
+
+/* Where messages go, the whole text that they quote, and what may stand before a target. */
 struct complaint {
-	const char *text;
+	const char *text, *label;
 	char *err;
 	size_t err_len;
 };
 
-static int __attribute__((format(printf, 2, 3)))
-complain(const struct complaint *c, const char *fmt, ...)
+static int __attribute__((format(printf, 3, 4)))
+complain(const struct complaint *c, const char *expected, const char *fmt, ...)
 {
 	char *clean = out_clean(c->text, strlen(c->text));
 	char why[512];
@@ -33,7 +35,8 @@ complain(const struct complaint *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	snprintf(c->err, c->err_len, "'%.*s': %s", 300, clean ? clean : "", why);
+	snprintf(c->err, c->err_len, "'%.*s': %s%s%s%s", MAX_QUOTE, clean ? clean : "", why,
+		 expected ? "; expected " : "", expected ? c->label : "", expected ? expected : "");
 	free(clean);
 	return -EINVAL;
 }
@@ -93,7 +96,7 @@ static int split_label(const struct complaint *c, char **label, const char **res
 		start = text + 1;
 		end = strchr(start, '"');
 		if (!end || end[1] != '=')
-			return complain(c, "a label that begins with '\"' ends with '\"='; "
+			return complain(c, NULL, "a label that begins with '\"' ends with '\"='; "
 					"expected \"LABEL\"=BINARY:SYMBOL");
 		after = end + 2;
 	} else {
@@ -101,27 +104,25 @@ static int split_label(const struct complaint *c, char **label, const char **res
 		if (*end != '=')
 			return 0;
 		if (*text == '/' || !strncmp(text, "./", 2) || !strncmp(text, "../", 3))
-			return complain(c, "is '%.*s' a label or the beginning of a path? Write a "
-					"label in front, or a label in double quotes; expected "
-					EXPECT_FUNCTION, (int)(end - text), text);
+			return complain(c, EXPECT_FUNCTION,
+					"is '%.*s' a label or the beginning of a path? Write a label "
+					"in front, or put this one in double quotes",
+					(int)(end - text), text);
 		after = end + 1;
 	}
 	if (end == start)
-		return complain(c, "the label before '=' is empty; expected " EXPECT_FUNCTION);
+		return complain(c, EXPECT_FUNCTION, "the label before '=' is empty");
 	*label = strndup(start, end - start);
 	*rest = after;
 	return *label ? 0 : -ENOMEM;
 }
 
-/* Takes what lies before the next ':' and moves *s behind that. NULL with *s kept: no ':'. */
+/* Takes what lies before the next ':', which is there, and moves *s behind it. */
 static char *take_part(const char **s)
 {
 	const char *colon = strchr(*s, ':');
-	char *part;
+	char *part = strndup(*s, colon - *s);
 
-	if (!colon)
-		return NULL;
-	part = strndup(*s, colon - *s);
 	*s = colon + 1;
 	return part;
 }
@@ -131,17 +132,17 @@ static int parse_function(const struct complaint *c, const char *s, struct check
 	const char *colon = strchr(s, ':');
 
 	if (!colon)
-		return complain(c, "there is no ':' between a binary and a symbol; expected "
-				EXPECT_FUNCTION);
+		return complain(c, EXPECT_FUNCTION,
+				"there is no ':' between a binary and a symbol");
 	if (colon[1] == ':')
-		return complain(c, "'%.*s::' belongs to a symbol, the binary before it is missing; "
-				"expected " EXPECT_FUNCTION, (int)(colon - s), s);
-	if (!colon[1])
-		return complain(c, "the symbol after '%.*s:' is empty; expected " EXPECT_FUNCTION,
+		return complain(c, EXPECT_FUNCTION,
+				"'%.*s::' belongs to a symbol, the binary before it is missing",
 				(int)(colon - s), s);
+	if (!colon[1])
+		return complain(c, EXPECT_FUNCTION, "the symbol after '%s' is empty", s);
 	if (has_loose_equals(colon + 1))
-		return complain(c, "no symbol holds '=' like this. A label that holds ':' is put in "
-				"double quotes: \"LABEL\"=BINARY:SYMBOL");
+		return complain(c, NULL, "no symbol holds '=' like this. A label that holds ':' is "
+				"put in double quotes: \"LABEL\"=BINARY:SYMBOL");
 	spec->type = SPEC_FUNCTION;
 	spec->binary = take_part(&s);
 	spec->symbol = strdup(s);
@@ -154,15 +155,15 @@ static int parse_usdt(const struct complaint *c, const char *s, struct checkpoin
 	const char *name = provider ? strchr(provider + 1, ':') : NULL;
 
 	if (!name)
-		return complain(c, "a USDT probe needs a binary, a provider and a name; expected "
-				EXPECT_USDT);
+		return complain(c, EXPECT_USDT,
+				"a USDT probe needs a binary, a provider and a name");
 	if (name == provider + 1)
-		return complain(c, "the provider is empty; expected " EXPECT_USDT);
+		return complain(c, EXPECT_USDT, "the provider is empty");
 	if (!name[1])
-		return complain(c, "the name of the probe is empty; expected " EXPECT_USDT);
+		return complain(c, EXPECT_USDT, "the name of the probe is empty");
 	if (strpbrk(name + 1, ":="))
-		return complain(c, "the name of a USDT probe holds no ':' and no '='; expected "
-				EXPECT_USDT);
+		return complain(c, EXPECT_USDT,
+				"the name of a USDT probe holds no ':' and no '='");
 	spec->type = SPEC_USDT;
 	spec->binary = take_part(&s);
 	spec->provider = take_part(&s);
@@ -176,18 +177,15 @@ static int parse_address(const struct complaint *c, const char *s, struct checkp
 	size_t digits;
 
 	if (!hex)
-		return complain(c, "an address needs a binary and a number; expected "
-				EXPECT_ADDRESS);
+		return complain(c, EXPECT_ADDRESS, "an address needs a binary and a number");
 	hex++;
 	if (strncmp(hex, "0x", 2))
-		return complain(c, "the address is not a number that begins with 0x; expected "
-				EXPECT_ADDRESS);
+		return complain(c, EXPECT_ADDRESS, "the address does not begin with 0x");
 	digits = strspn(hex + 2, "0123456789abcdefABCDEF");
 	if (!digits || hex[2 + digits])
-		return complain(c, "'%s' is not a hexadecimal number; expected " EXPECT_ADDRESS,
-				hex);
-	if (digits - strspn(hex + 2, "0") > 16)
-		return complain(c, "'%s' does not fit in 64 bits; expected " EXPECT_ADDRESS, hex);
+		return complain(c, EXPECT_ADDRESS, "'%s' is not a hexadecimal number", hex);
+	if (digits > 16 + strspn(hex + 2, "0"))
+		return complain(c, EXPECT_ADDRESS, "'%s' does not fit in 64 bits", hex);
 	spec->type = SPEC_ADDRESS;
 	spec->addr = strtoull(hex, NULL, 16);
 	spec->binary = take_part(&s);
@@ -211,7 +209,7 @@ static int set_default_label(const struct complaint *c, struct checkpoint_spec *
 	const char *label = default_label(spec);
 	int err = spec__set_label(spec, label, label);
 
-	return err == -EINVAL ? complain(c, "the symbol is not " ONE_LINE) : err;
+	return err == -EINVAL ? complain(c, NULL, "the symbol is not " ONE_LINE) : err;
 }
 
 static int parse_target(const struct complaint *c, const char *s, struct checkpoint_spec *spec)
@@ -219,8 +217,8 @@ static int parse_target(const struct complaint *c, const char *s, struct checkpo
 	int err = check_line(s);
 
 	if (err == -EINVAL)
-		return *s ? complain(c, "this is not " ONE_LINE)
-			  : complain(c, "there is no binary; expected " EXPECT_FUNCTION);
+		return *s ? complain(c, NULL, "this is not " ONE_LINE)
+			  : complain(c, EXPECT_FUNCTION, "there is no binary");
 	if (err)
 		return err;
 	if (!strncmp(s, "usdt:", 5))
@@ -237,7 +235,9 @@ static int parse_target(const struct complaint *c, const char *s, struct checkpo
 
 int spec__parse(const char *text, struct checkpoint_spec *out, char *err, size_t err_len)
 {
-	const struct complaint c = { .text = text, .err = err, .err_len = err_len };
+	const struct complaint c = {
+		.text = text, .label = "[LABEL=]", .err = err, .err_len = err_len
+	};
 	char *label = NULL;
 	const char *target;
 	int ret;
@@ -249,7 +249,7 @@ int spec__parse(const char *text, struct checkpoint_spec *out, char *err, size_t
 	if (!ret && label) {
 		ret = spec__set_label(out, label, label);
 		if (ret == -EINVAL)
-			complain(&c, "the label is not " ONE_LINE);
+			complain(&c, NULL, "the label is not " ONE_LINE);
 	}
 	free(label);
 	if (ret)
@@ -259,7 +259,7 @@ int spec__parse(const char *text, struct checkpoint_spec *out, char *err, size_t
 
 int spec__parse_target(const char *text, struct checkpoint_spec *out, char *err, size_t err_len)
 {
-	const struct complaint c = { .text = text, .err = err, .err_len = err_len };
+	const struct complaint c = { .text = text, .label = "", .err = err, .err_len = err_len };
 	int ret;
 
 	memset(out, 0, sizeof(*out));

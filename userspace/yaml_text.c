@@ -14,7 +14,7 @@ enum { MAX_DEPTH = 8 };
 /* What libcyaml told while it read. */
 struct listener {
 	size_t events;	   /* libyaml events that it took */
-	char message[256]; /* the first error, "" if it gave none */
+	char message[256]; /* the first error or warning, "" if it gave none */
 };
 
 static void listen(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
@@ -24,7 +24,9 @@ static void listen(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
 
 	if (level == CYAML_LOG_DEBUG && !strncmp(fmt, "Load: Event:", 12))
 		l->events++;
-	if (level < CYAML_LOG_ERROR || l->message[0] || !strncmp(fmt, "Load: Backtrace", 15))
+	/* the first is what is wrong; a backtrace, which is indented, follows it */
+	if (level < CYAML_LOG_WARNING || l->message[0] || *fmt == ' ' ||
+	    !strncmp(fmt, "Load: Backtrace", 15))
 		return;
 	if (!strncmp(fmt, "Load: ", 6))
 		fmt += 6;
@@ -34,21 +36,22 @@ static void listen(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
 		l->message[len - 1] = '\0';
 }
 
-static size_t line_of_offset(const struct yaml_text *text, size_t offset)
+/* The line of what the parser met, and a better message: it knows where an open quote began. */
+static size_t problem(const struct yaml_text *text, const yaml_parser_t *parser, char *message,
+	size_t len)
 {
 	size_t line = 1;
 
-	for (size_t i = 0; i < offset && i < text->len; i++)
+	if (parser->context)
+		snprintf(message, len, "%s %s that begins in line %zu",
+			 parser->problem ? parser->problem : "error", parser->context,
+			 parser->context_mark.line + 1);
+	if (parser->error != YAML_READER_ERROR)
+		return parser->problem_mark.line + 1;
+	/* the reader of bytes knows the offset only */
+	for (size_t i = 0; i < parser->problem_offset && i < text->len; i++)
 		line += text->data[i] == '\n';
 	return line;
-}
-
-/* Where the parser met an error. The reader of bytes knows the offset only. */
-static size_t problem_line(const struct yaml_text *text, const yaml_parser_t *parser)
-{
-	if (parser->error == YAML_READER_ERROR)
-		return line_of_offset(text, parser->problem_offset);
-	return parser->problem_mark.line + 1;
 }
 
 static bool opens(const yaml_event_t *ev)
@@ -61,8 +64,9 @@ static bool closes(const yaml_event_t *ev)
 	return ev->type == YAML_MAPPING_END_EVENT || ev->type == YAML_SEQUENCE_END_EVENT;
 }
 
-/* The line of the n-th event; where it ends something (and so misses something), of its start. */
-static size_t event_line(const struct yaml_text *text, size_t n)
+/* The line of the n-th event; where it ends something (and so misses something), of its start.
+ * Where libyaml cannot get so far, the line of that, with the message replaced. */
+static size_t event_line(const struct yaml_text *text, size_t n, char *message, size_t len)
 {
 	size_t starts[MAX_DEPTH] = { 0 }, depth = 0, line = 1;
 	yaml_parser_t parser;
@@ -73,7 +77,7 @@ static size_t event_line(const struct yaml_text *text, size_t n)
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text->data, text->len);
 	for (size_t i = 0; i < n; i++) {
 		if (!yaml_parser_parse(&parser, &ev)) {
-			line = problem_line(text, &parser);
+			line = problem(text, &parser, message, len);
 			break;
 		}
 		line = ev.start_mark.line + 1;
@@ -92,6 +96,16 @@ static size_t event_line(const struct yaml_text *text, size_t n)
 	return line;
 }
 
+/* For errors of which libcyaml logs nothing. */
+static const char *reason(cyaml_err_t code)
+{
+	if (code == CYAML_ERR_ALIAS)
+		return "aliases are not allowed";
+	if (code == CYAML_ERR_INTERNAL_ERROR)
+		return "a plain name was expected here";
+	return cyaml_strerror(code);
+}
+
 int yaml_text__load(const struct yaml_text *text, const cyaml_schema_value_t *schema, void **out,
 	char *err, size_t err_len)
 {
@@ -104,22 +118,26 @@ int yaml_text__load(const struct yaml_text *text, const cyaml_schema_value_t *sc
 		.flags = CYAML_CFG_NO_ALIAS,
 	};
 	cyaml_err_t code;
+	size_t line;
 
 	*out = NULL;
 	code = cyaml_load_data((const uint8_t *)text->data, text->len, &config, schema, out, NULL);
 	if (code == CYAML_ERR_OOM)
 		return -ENOMEM;
-	if (code == CYAML_OK && *out)
-		return 0;
-	if (code == CYAML_OK)
+	if (code == CYAML_OK && !*out)
 		return yaml_text__error(text, 1, err, err_len, "the file is empty");
+	if (code == CYAML_OK && !listener.message[0])
+		return 0;
+	/* a warning tells of something that would be left out, such as a second document */
+	yaml_text__free(schema, *out);
+	*out = NULL;
+	if (!listener.message[0])
+		snprintf(listener.message, sizeof(listener.message), "%s", reason(code));
 	/* these two are met before the event counts as taken */
 	if (code == CYAML_ERR_LIBYAML_PARSER || code == CYAML_ERR_ALIAS)
 		listener.events++;
-	if (code == CYAML_ERR_INTERNAL_ERROR && !listener.message[0])
-		snprintf(listener.message, sizeof(listener.message), "a name was expected here");
-	return yaml_text__error(text, event_line(text, listener.events), err, err_len, "%s",
-				listener.message[0] ? listener.message : cyaml_strerror(code));
+	line = event_line(text, listener.events, listener.message, sizeof(listener.message));
+	return yaml_text__error(text, line, err, err_len, "%s", listener.message);
 }
 
 void yaml_text__free(const cyaml_schema_value_t *schema, void *data)
