@@ -56,11 +56,13 @@ FEED struct rt_snapshot feed__rss(const struct feed_event *e)
 		.swap = e->swap };
 }
 
-FEED void feed__title(char title[RT_TITLE_LEN], const char *s)
+/* Returns how many bytes of arguments there are. */
+FEED uint32_t feed__title(char title[RT_TITLE_LEN], const char *s)
 {
 	memset(title, 0, RT_TITLE_LEN);
 	for (size_t i = 0; s && s[i] && i < RT_TITLE_LEN; i++)
 		title[i] = s[i] == '\n' ? '\0' : s[i];
+	return s ? (uint32_t)strlen(s) + 1 : 0;
 }
 
 FEED struct rt_checkpoint feed__make_cp(const struct feed_event *e)
@@ -84,7 +86,7 @@ FEED struct rt_exec feed__make_exec(const struct feed_event *e)
 	struct rt_exec ev = { .h = feed__hdr(e, RT_EV_EXEC, sizeof(ev)), .min_flt = e->min_flt,
 		.maj_flt = e->maj_flt, .flags = e->flags, .old = e->totals, .rss = feed__rss(e) };
 
-	feed__title(ev.title, e->title);
+	ev.title_args = feed__title(ev.title, e->title);
 	return ev;
 }
 
@@ -94,7 +96,7 @@ FEED struct rt_exit feed__make_exit(const struct feed_event *e)
 		.exit_code = e->exit_code, .flags = e->flags, .min_flt = e->min_flt,
 		.maj_flt = e->maj_flt, .totals = e->totals };
 
-	feed__title(ev.title, e->title);
+	ev.title_args = feed__title(ev.title, e->title);
 	return ev;
 }
 

@@ -189,6 +189,10 @@ Test(proctree, a_title_cut_inside_a_character_loses_only_that)
 	p = exit_of(pt, &e, 2);
 	cr_assert_eq(strlen(p->cmdline), RT_TITLE_LEN - 2);
 	cr_assert_eq(p->cmdline[RT_TITLE_LEN - 3], 'a');
+	memcpy(title + RT_TITLE_LEN - 3, "\xe5\x8d\xa0", 4);
+	e.pid = 3;
+	p = exit_of(pt, &e, 2);
+	cr_assert_eq(strlen(p->cmdline), RT_TITLE_LEN, "a whole one at the very end stays");
 	proctree__free(pt);
 }
 

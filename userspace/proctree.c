@@ -5,6 +5,7 @@
 #include <string.h>
 #include "hash.h"
 #include "out.h"
+#include "procfs.h"
 
 /* Facts of processes that are never born (their events were lost, or they are gone already) must
  * not pile up: beyond this the oldest is dropped. Whole trees are attached at once, so not few. */
@@ -342,26 +343,31 @@ static void take_flags(struct proc *p, unsigned int flags)
 		p->stale = true;
 }
 
-/* An event's title: arguments that each end in NUL, cut at RT_TITLE_LEN, padded with NUL. */
-static void take_title(struct proc *p, const char title[RT_TITLE_LEN])
+/* How many bytes at the end are the beginning of a character that was cut off. */
+static size_t cut_bytes(const char *s, size_t len)
 {
-	char buf[RT_TITLE_LEN];
-	size_t len = RT_TITLE_LEN, tail;
-	char *clean;
+	unsigned char c;
+	size_t need;
 
-	memcpy(buf, title, sizeof(buf));
-	while (len && (buf[len - 1] == '\0' || buf[len - 1] == ' '))
-		len--;
+	for (size_t n = 1; n <= 3 && n <= len; n++) {
+		c = (unsigned char)s[len - n];
+		if ((c & 0xc0) == 0x80)
+			continue;
+		need = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+		return need > n ? n : 0;
+	}
+	return 0;
+}
+
+static void take_title(struct proc *p, const char title[RT_TITLE_LEN], size_t args)
+{
+	char buf[RT_TITLE_LEN + 1], *clean;
+	size_t len = procfs_title(title, RT_TITLE_LEN, args, buf, sizeof(buf));
+
 	if (!len)
 		return;
-	for (size_t i = 0; i < len; i++)
-		if (!buf[i])
-			buf[i] = ' ';
-	/* the cut may have gone through a character */
-	for (tail = 0; tail < 3 && tail < len && (buf[len - 1 - tail] & 0xc0) == 0x80; tail++)
-		;
-	if (len >= RT_TITLE_LEN - 1 && tail < len && (buf[len - 1 - tail] & 0xc0) == 0xc0)
-		len -= tail + 1;
+	if (len == RT_TITLE_LEN)
+		len -= cut_bytes(buf, len);
 	clean = out_clean(buf, len);
 	if (!clean)
 		return;
@@ -433,7 +439,7 @@ struct proc *proctree__exit(struct proctree *pt, const struct rt_exit *ev, uint6
 	take_faults(p, ev->min_flt, ev->maj_flt);
 	take_flags(p, ev->flags);
 	take_totals(p, &ev->totals);
-	take_title(p, ev->title);
+	take_title(p, ev->title, ev->title_args);
 	entry__stop(pt, (struct entry *)p, time_ns);
 	return p;
 }
@@ -463,7 +469,7 @@ struct proc *proctree__exec(struct proctree *pt, const struct rt_exec *ev, uint6
 	e->min_before = ev->min_flt;
 	e->maj_before = ev->maj_flt;
 	set_comm(&e->p, o->comm); /* the kernel renames it before it says that it has exec'd */
-	take_title(&e->p, ev->title);
+	take_title(&e->p, ev->title, ev->title_args);
 	proctree__snapshot(&e->p, &ev->rss, time_ns);
 	ahead__deliver(pt, e, true);
 	return &e->p;
