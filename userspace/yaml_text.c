@@ -2,9 +2,11 @@
 #include "yaml_text.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -96,6 +98,19 @@ static size_t event_line(const struct yaml_text *text, size_t n, char *message, 
 	return line;
 }
 
+/* libcyaml asks for room entry by entry; growing by halves keeps long lists from being copied
+ * each time. */
+static void *resize(void *ctx, void *ptr, size_t size)
+{
+	if (!size) {
+		free(ptr);
+		return NULL;
+	}
+	if (ptr && size <= malloc_usable_size(ptr))
+		return ptr;
+	return realloc(ptr, ptr ? size + size / 2 : size);
+}
+
 /* For errors of which libcyaml logs nothing. */
 static const char *reason(cyaml_err_t code)
 {
@@ -114,7 +129,7 @@ int yaml_text__load(const struct yaml_text *text, const cyaml_schema_value_t *sc
 		.log_fn = listen,
 		.log_ctx = &listener,
 		.log_level = CYAML_LOG_DEBUG,
-		.mem_fn = cyaml_mem,
+		.mem_fn = resize,
 		.flags = CYAML_CFG_NO_ALIAS,
 	};
 	cyaml_err_t code;
@@ -142,7 +157,7 @@ int yaml_text__load(const struct yaml_text *text, const cyaml_schema_value_t *sc
 
 void yaml_text__free(const cyaml_schema_value_t *schema, void *data)
 {
-	const cyaml_config_t config = { .mem_fn = cyaml_mem };
+	const cyaml_config_t config = { .mem_fn = resize };
 
 	if (data)
 		cyaml_free(&config, schema, data, 0);

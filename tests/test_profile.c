@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "profile.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "embed.h"
+#include "lang.h"
+
+#define HEAD "name: x\ncheckpoints:\n  - function: a:b\n"
+
+/* Loads a text through a file without a name. The message in err lacks the path in front. */
+static int load_bytes(const void *data, size_t len, struct profile **p, char *err, size_t err_len)
+{
+	int fd = memfd_create("profile", 0), ret;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	cr_assert_eq(write(fd, data, len), (ssize_t)len);
+	ret = profile__load(path, p, err, err_len);
+	close(fd);
+	cr_expect((ret == 0) == (*p != NULL));
+	if (!strncmp(err, path, strlen(path)))
+		memmove(err, err + strlen(path), strlen(err) - strlen(path) + 1);
+	return ret;
+}
+
+static int load(const char *text, struct profile **p, char *err, size_t err_len)
+{
+	return load_bytes(text, strlen(text), p, err, err_len);
+}
+
+static struct profile *loaded(const char *text)
+{
+	struct profile *p;
+	char err[512] = "";
+
+	cr_assert_eq(load(text, &p, err, sizeof(err)), 0, "%s", err);
+	return p;
+}
+
+Test(profile, every_shipped_one_loads_and_is_complete)
+{
+	size_t n_profiles = 0;
+
+	for (const char *const *name = profile_names(); *name; name++, n_profiles++) {
+		char err[512] = "";
+		struct profile *p;
+		size_t n;
+		const struct checkpoint_spec *specs;
+
+		cr_assert_eq(profile__load(*name, &p, err, sizeof(err)), 0, "%s", err);
+		cr_expect_str_eq(profile__name(p), *name);
+		specs = profile__specs(p, &n);
+		cr_expect_gt(n, 5);
+		for (size_t i = 0; i < n; i++) {
+			cr_expect_eq(specs[i].profile, profile__name(p));
+			cr_expect(specs[i].entry[LANG_ZH] && specs[i].entry[LANG_EN], "%s",
+				  specs[i].text);
+			cr_expect_eq(!specs[i].leave[LANG_ZH], !specs[i].leave[LANG_EN]);
+			for (size_t k = 0; k < i; k++)
+				cr_expect(strcmp(specs[i].text, specs[k].text), "%s: %s twice", *name,
+					  specs[i].text);
+		}
+		profile__free(p);
+	}
+	cr_expect_eq(n_profiles, 4);
+}
+
+Test(profile, shipped_ones_know_their_programs)
+{
+	static const struct {
+		const char *name, *exe, *cmdline, *file;
+		bool matches;
+	} cases[] = {
+		{ "postgres", "/usr/lib/postgresql/15/bin/postgres", "x", NULL, true },
+		{ "postgres", "postmaster", "x", NULL, true },
+		{ "postgres", "/usr/bin/pg_dump", "pg_dump postgres", NULL, false },
+		{ "postgres", "/postgres/bin/sh", "sh", NULL, false },
+		{ "postgres", NULL, NULL, NULL, false },
+		{ "redis", "/usr/bin/redis-check-rdb", "redis-server *:6379", NULL, true },
+		{ "redis", "/usr/bin/redis-check-rdb", "/usr/bin/redis-server x", NULL, true },
+		{ "redis", "/usr/bin/redis-check-rdb", "redis-rdb-bgsave *:6379", NULL, true },
+		{ "redis", "/usr/bin/valkey-server", "", NULL, true },
+		{ "redis", "/usr/bin/redis-check-rdb", "redis-check-rdb x.rdb", NULL, false },
+		{ "redis", "/usr/bin/redis-cli", "redis-cli", NULL, false },
+		{ "nginx", "/usr/sbin/nginx", "nginx: worker process", NULL, true },
+		{ "nginx", "/usr/bin/vim", "vim nginx", NULL, false },
+		{ "torch", "/usr/bin/python3.11", "python3 x.py", NULL, false },
+		{ "torch", NULL, NULL, "/usr/lib/x86_64-linux-gnu/libtorch_cpu.so.1.13.0", true },
+		{ "torch", NULL, NULL, "/venv/torch/lib/libtorch_cpu.so", true },
+		{ "torch", NULL, NULL, "/venv/torch/lib/libtorch_cpu.so.py", false },
+		{ "torch", NULL, NULL, "/venv/torch/lib/libtorch_cuda.so", false },
+		{ "postgres", NULL, NULL, "/usr/bin/postgres", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct profile *p;
+		char err[512];
+		bool got;
+
+		cr_assert_eq(profile__load(cases[i].name, &p, err, sizeof(err)), 0);
+		got = cases[i].file ? profile__matches_file(p, cases[i].file)
+				    : profile__matches(p, cases[i].exe, cases[i].cmdline);
+		cr_expect_eq(got, cases[i].matches, "case %zu", i);
+		profile__free(p);
+	}
+}
+
+Test(profile, labels_come_in_two_languages_and_for_each_end)
+{
+	struct profile *p = loaded("name: a-b_1\n"
+				   "description: d\n"
+				   "checkpoints:\n"
+				   "  - {function: 'b:f', label: sort, label_zh: 排序}\n"
+				   "  - {function: 'b:ns::g', label: both, extra: true}\n"
+				   "  - {function: 'b:h'}\n"
+				   "  - {function: 'b:i', entry: begins, entry_zh: 开始}\n"
+				   "  - {function: 'b:j', return: done}\n"
+				   "  - {usdt: 'b:p:n', label: probe, extra: false}\n"
+				   "  - {address: 'b:0x10'}\n");
+	static const char *const want[][4] = {
+		/* entry zh, entry en, return zh, return en */
+		{ "排序之前", "before sort", "排序之后", "after sort" },
+		{ "both之前", "before both", "both之后", "after both" },
+		{ "h之前", "before h", "h之后", "after h" },
+		{ "开始", "begins", NULL, NULL },
+		{ NULL, NULL, "done", "done" },
+		{ "probe", "probe", NULL, NULL },
+		{ "b:0x10", "b:0x10", NULL, NULL },
+	};
+	const struct checkpoint_spec *specs;
+	size_t n;
+
+	specs = profile__specs(p, &n);
+	cr_assert_eq(n, 7);
+	cr_expect_str_eq(profile__name(p), "a-b_1");
+	for (size_t i = 0; i < n; i++) {
+		const char *got[] = { specs[i].entry[LANG_ZH], specs[i].entry[LANG_EN],
+				      specs[i].leave[LANG_ZH], specs[i].leave[LANG_EN] };
+
+		for (int k = 0; k < 4; k++)
+			cr_expect(got[k] && want[i][k] ? !strcmp(got[k], want[i][k])
+						       : !got[k] && !want[i][k],
+				  "%s: %d", specs[i].text, k);
+		cr_expect_eq(specs[i].extra, i == 1);
+	}
+	cr_expect_eq(specs[1].type, SPEC_FUNCTION);
+	cr_expect_str_eq(specs[1].symbol, "ns::g");
+	cr_expect_eq(specs[5].type, SPEC_USDT);
+	cr_expect_eq(specs[6].type, SPEC_ADDRESS);
+	cr_expect_eq(specs[6].addr, 0x10);
+	cr_expect_null(profile__roles(p));
+	profile__free(p);
+}
+
+Test(profile, a_match_needs_all_that_it_names)
+{
+	struct profile *p = loaded("match:\n  - {exe: ^java$, cmdline: Kafka}\n"
+				   "  - cmdline: other\n" HEAD);
+
+	cr_expect(profile__matches(p, "/usr/bin/java", "java -jar Kafka"));
+	cr_expect(!profile__matches(p, "/usr/bin/java", "java -jar x"));
+	cr_expect(!profile__matches(p, "/usr/bin/sh", "Kafka"));
+	cr_expect(profile__matches(p, "/usr/bin/sh", "other"));
+	cr_expect(!profile__matches_file(p, "/other"));
+	profile__free(p);
+	p = loaded(HEAD);
+	cr_expect(!profile__matches(p, "/bin/a", "a"), "without match it matches nothing");
+	profile__free(p);
+}
+
+Test(profile, it_may_bring_roles)
+{
+	struct profile *p = loaded(HEAD "roles:\n  - {cmdline: '^shop (.*)$', role: 'shop: \\1'}\n");
+	const struct role_subject s = { .cmdline = "shop till", .comm = "", .exe = "" };
+	char buf[32];
+
+	cr_assert_not_null(profile__roles(p));
+	cr_expect_gt(role_rules__apply(profile__roles(p), &s, buf, sizeof(buf)), 0);
+	cr_expect_str_eq(buf, "shop: till");
+	profile__free(p);
+}
+
+static const struct {
+	const char *text, *message; /* how it begins, behind the path */
+} bad[] = {
+	{ "", ":1: the file is empty" },
+	{ "# nothing\n", ":1: the file is empty" },
+	{ "~\n", ":1: Expecting MAPPING" },
+	{ "hello\n", ":1: Expecting MAPPING" },
+	{ "- a\n- b\n", ":1: Expecting MAPPING" },
+	/* keys */
+	{ HEAD "    lable: x\n", ":4: Unexpected key: lable" },
+	{ HEAD "foo: x\n", ":4: Unexpected key: foo" },
+	{ HEAD "    label: x\n    label: y\n", ":5: Mapping field already seen: label" },
+	{ HEAD "name: x\n", ":4: Mapping field already seen: name" },
+	{ HEAD "    ? {a: b}\n    : c\n", ":4: a plain name was expected" },
+	{ HEAD "    <<: {label: x}\n", ":4: Unexpected key: <<" },
+	{ "\n\nname: x\n", ":3: Missing required mapping field: checkpoints" },
+	{ "checkpoints:\n  - function: a:b\n", ":1: Missing required mapping field: name" },
+	/* types */
+	{ "name: x\ncheckpoints:\n", ":2: Expecting SEQUENCE" },
+	{ "name: x\n\ncheckpoints: []\n", ":3: Insufficient entries" },
+	{ "name: x\ncheckpoints: {a: b}\n", ":2: Expecting SEQUENCE" },
+	{ "name: x\ncheckpoints:\n  - function: a:b\n  - foo\n", ":4: Expecting MAPPING" },
+	{ "name: x\ncheckpoints:\n  - function: [a, b]\n", ":3: Expecting STRING" },
+	{ "name: x\ncheckpoints:\n  - label: a\n    function:\n", ":4: STRING length < 1" },
+	{ HEAD "    extra: maybe\n", ":4: Invalid ENUM value: maybe" },
+	{ HEAD "    extra: 1\n", ":4: Invalid ENUM value: 1" },
+	/* YAML */
+	{ HEAD "    label: &l foo\n  - function: *l\n", ":5: aliases are not allowed" },
+	{ HEAD "    label: 'abc\n  - function: x:y\n",
+	  ":6: found unexpected end of stream while scanning a quoted scalar that begins in line 4" },
+	{ HEAD "\tlabel: x\n", ":4: found a tab" },
+	{ HEAD "   label: x\n", ":4: did not find expected '-' indicator" },
+	{ HEAD "---\n" HEAD, ":4: Ignoring documents after first" },
+	{ HEAD "    label: a\xff\xfe\n", ":4: libyaml: invalid leading UTF-8 octet" },
+	{ HEAD "    label: a\001\n", ":4: libyaml: control characters are not allowed" },
+	/* values */
+	{ "name: a b\ncheckpoints:\n  - function: a:b\n", ":1: a name is made of" },
+	{ "checkpoints:\n  - function: a:b\nname: ../x\n", ":3: a name is made of" },
+	{ HEAD "\n  - label: q\n    function: nocolon\n", ":6: function: 'nocolon': there is no ':'" },
+	{ HEAD "  - function: usdt:a:b:c\n", ":4: 'usdt:a:b:c' is not a function" },
+	{ HEAD "  - usdt: a:b\n", ":4: usdt: 'usdt:a:b': a USDT probe needs" },
+	{ HEAD "  - address: a:b\n", ":4: address: 'addr:a:b': the address does not begin" },
+	{ HEAD "    usdt: a:b:c\n", ":3: a checkpoint needs one of function, usdt and address" },
+	{ HEAD "  - label: x\n", ":4: a checkpoint needs one of" },
+	{ HEAD "    label: \"a\\nb\"\n", ":4: a label is one line" },
+	{ HEAD "    label: ' '\n", ":4: a label is one line" },
+	{ HEAD "    label: a\n    entry: b\n", ":4: label names both ends" },
+	{ HEAD "    label_zh: a\n", ":4: label_zh without label" },
+	{ HEAD "    return: a\n    entry_zh: a\n", ":5: entry_zh without entry" },
+	{ HEAD "    return_zh: a\n", ":4: return_zh without return" },
+	{ HEAD "  - usdt: a:b:c\n    return: a\n", ":5: only a function has a return" },
+	/* match, roles */
+	{ HEAD "match:\n  - exe: ok\n  - cmdline: ok\n    exe: '(['\n",
+	  ":7: exe: regular expression '([': " },
+	{ HEAD "match:\n  - cmdline: 'a{3}'\n", ":5: cmdline: regular expression 'a{3}'" },
+	{ HEAD "match:\n  - {}\n", ":5: match needs exe, cmdline or file" },
+	{ HEAD "match:\n  - exe: x\n    file: y\n", ":6: file stands alone" },
+	{ HEAD "roles:\n  - cmdline: 'a(b)'\n    role: '\\2'\n", ":6: role '\\2': " },
+	{ HEAD "roles:\n  - role: x\n", ":5: a rule needs" },
+	{ HEAD "roles:\n  - cmdline: x\n", ":5: Missing required mapping field: role" },
+	{ HEAD "roles:\n  - environ: [a, '*(']\n    role: x\n", ":5: environ: regular expression" },
+};
+
+Test(profile, errors_carry_the_line)
+{
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		char err[1024] = "";
+		struct profile *p = NULL;
+
+		cr_expect_eq(load(bad[i].text, &p, err, sizeof(err)), -EINVAL, "%s", bad[i].text);
+		cr_expect(!strncmp(err, bad[i].message, strlen(bad[i].message)),
+			  "\n%s\nsays  '%s'\nwants '%s'", bad[i].text, err, bad[i].message);
+	}
+}
+
+Test(profile, messages_hold_no_control_characters_and_fit)
+{
+	char err[64];
+	struct profile *p;
+
+	cr_expect_eq(load(HEAD "    \"a\\e[31m\": x\n", &p, err, sizeof(err)), -EINVAL);
+	cr_expect(!strchr(err, '\033'));
+	cr_expect_lt(strlen(err), sizeof(err));
+	cr_expect_eq(load(HEAD "    x: x\n", &p, err, 4), -EINVAL);
+	cr_expect_eq(strlen(err), 3);
+}
+
+Test(profile, an_unknown_name_gets_the_list)
+{
+	char err[512];
+	struct profile *p;
+
+	cr_expect_eq(profile__load("mysql", &p, err, sizeof(err)), -ENOENT);
+	cr_expect(strstr(err, "'mysql'") && strstr(err, "nginx, postgres, redis, torch"), "%s", err);
+	cr_expect_eq(profile__load("roles", &p, err, sizeof(err)), -ENOENT);
+	cr_expect_eq(profile__load("", &p, err, sizeof(err)), -ENOENT);
+	cr_expect_eq(profile__load("mysql", &p, err, 10), -ENOENT);
+	cr_expect_eq(strlen(err), 9);
+}
+
+Test(profile, what_cannot_be_read_is_named)
+{
+	char err[512];
+	struct profile *p;
+
+	cr_expect_eq(profile__load("no-such.yaml", &p, err, sizeof(err)), -ENOENT);
+	cr_expect(strstr(err, "no-such.yaml: No such file"), "%s", err);
+	cr_expect_eq(profile__load("/proc/self", &p, err, sizeof(err)), -EINVAL);
+	cr_expect(strstr(err, "not a regular file"), "%s", err);
+	cr_expect_eq(profile__load("/dev/zero", &p, err, sizeof(err)), -EINVAL);
+}
+
+Test(profile, a_huge_file_is_refused_and_a_pipe_does_not_hang)
+{
+	int fd = memfd_create("huge", 0), fds[2];
+	char path[32], err[512];
+	struct profile *p;
+
+	cr_assert_eq(ftruncate(fd, (64 << 20) + 1), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	cr_expect_eq(profile__load(path, &p, err, sizeof(err)), -EFBIG);
+	close(fd);
+	cr_assert_eq(pipe(fds), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[0]);
+	cr_expect_eq(profile__load(path, &p, err, sizeof(err)), -EINVAL);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+Test(profile, ten_thousand_checkpoints_load)
+{
+	char *text = NULL, err[512];
+	size_t len, n, last;
+	FILE *f = open_memstream(&text, &len);
+	const struct checkpoint_spec *specs;
+	struct profile *p;
+
+	fputs("name: big\ncheckpoints:\n", f);
+	for (int i = 0; i < 10000; i++)
+		fprintf(f, "  - function: bin:f%d\n    label: l%d\n    label_zh: 标签%d\n", i, i, i);
+	last = ftell(f);
+	fputs("  - function: wrong\n", f);
+	fclose(f);
+	cr_assert_eq(load_bytes(text, last, &p, err, sizeof(err)), 0, "%s", err);
+	specs = profile__specs(p, &n);
+	cr_assert_eq(n, 10000);
+	cr_expect_str_eq(specs[9999].symbol, "f9999");
+	cr_expect_str_eq(specs[9999].entry[LANG_ZH], "标签9999之前");
+	profile__free(p);
+	cr_expect_eq(load_bytes(text, len, &p, err, sizeof(err)), -EINVAL);
+	cr_expect(!strncmp(err, ":30003: ", 8), "%s", err);
+	free(text);
+}
+
+/* Loads or fails; what counts is that it comes back. */
+static void survive(const void *data, size_t len)
+{
+	char err[512];
+	struct profile *p;
+	int ret = load_bytes(data, len, &p, err, sizeof(err));
+
+	cr_expect(ret == 0 || ret == -EINVAL, "%d", ret);
+	profile__free(p);
+}
+
+Test(profile, hostile_files_do_no_harm)
+{
+	static const struct {
+		const char *head, *body, *tail;
+		size_t times;
+	} cases[] = {
+		{ "name: ", "[", "", 100000 },
+		{ "name: x\ncheckpoints: ", "[", "", 100000 },
+		{ "name: x\ncheckpoints: ", "[{a: ", "", 100000 },
+		{ "name: x\ncheckpoints:\n", "- ", "", 100000 },
+		{ "", "{", "", 100000 },
+		{ "", "? ", "", 100000 },
+		{ "name: ", "x", "\n", 2000000 },
+		{ "name: x\n", "k", ": 1\n", 2000000 },
+		{ "name: x\ncheckpoints:\n  - function: a:", "b", "\n", 2000000 },
+		{ "name: x\ncheckpoints:\n  - function: a:b\n    label: ", "标", "\n", 500000 },
+		{ HEAD "match:\n  - exe: '", "(", "'\n", 100000 },
+		{ HEAD "match:\n  - exe: '", "a*", "'\n", 128 },
+		{ HEAD "match:\n  - exe: '", "(a*)*", "'\n", 9 },
+		{ HEAD "match:\n  - exe: '", "a{9999}", "'\n", 30 },
+		{ HEAD "match:\n", "  - exe: a\n", "", 5000 },
+		{ "a: &a [x, x]\n", "b: &a [*a, *a]\n", "", 50 },
+		{ "name: &a ", "!!str ", "", 1000 },
+		{ "%YAML 1.1\n%TAG ! tag:x,2000:\n--- !x\n", "&a ", "", 1000 },
+		{ "\xfe\xff", "\xd8", "", 1001 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char *text = NULL;
+		size_t len;
+		FILE *f = open_memstream(&text, &len);
+
+		fputs(cases[i].head, f);
+		for (size_t k = 0; k < cases[i].times; k++)
+			fputs(cases[i].body, f);
+		fputs(cases[i].tail, f);
+		fclose(f);
+		survive(text, len);
+		free(text);
+	}
+	survive("name: x\0y\n", 10);
+	survive("\0\0\0\0", 4);
+}
+
+Test(profile, damaged_files_do_no_harm)
+{
+	const struct embedded *e = embedded_find("nginx.yaml");
+	size_t len = e->end - e->data;
+	char *text = malloc(len);
+
+	for (size_t n = 0; n < len; n += 13)
+		survive(e->data, n);
+	for (unsigned int seed = 1; seed <= 300; seed++) {
+		srand(seed);
+		memcpy(text, e->data, len);
+		for (int k = 0; k < 3; k++)
+			text[rand() % len] = "\n :-{}[]*&!|>'\"%\\\0\xff\t?"[rand() % 22];
+		survive(text, len);
+	}
+	free(text);
+}
