@@ -250,14 +250,41 @@ static __always_inline void count_hit(u32 func, bool entry)
 		h->returns++;
 }
 
+/*
+ * To single-step an instruction the kernel maps a page into the process at the first such probe
+ * (kernel/events/uprobes.c, xol_get_insn_slot), right after this program has run. The process
+ * cannot go on without it, so it belongs to the value at this instant.
+ */
+static __always_inline void add_step_page(struct look *lk, struct mm_struct *mm, s64 *pages)
+{
+	if (BPF_CORE_READ(mm, uprobes_state.xol_area))
+		return;
+	pages[MM_FILE]++;
+	rss_to_wire(&lk->rss, pages);
+}
+
+static __always_inline void handle_entry(struct look *lk, u32 func_flags)
+{
+	struct span now = {.sp = lk->sp, .func = lk->func};
+
+	count_hit(lk->func, true);
+	send_entry(lk);
+	if (func_flags & RT_FN_RET_AT_ENTRY) {
+		count_hit(lk->func, false);
+		span_report(lk, &now, 0, 0);
+		close_tails(lk);
+	} else if (func_flags & RT_FN_RETURNS) {
+		span_push(lk->ts, lk->sp, lk->func, func_flags);
+	}
+}
+
 /* All probes of functions come here. `sp` is the stack pointer as it is at the function's entry. */
 static __always_inline int on_site(u64 cookie, u64 sp)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct mm_struct *mm = BPF_CORE_READ(task, mm);
-	u32 site = cookie & ((1 << RT_SITE_BITS) - 1);
-	u32 func_flags = (cookie >> RT_SITE_BITS) & 0xf;
-	struct look lk = {.sp = sp, .func = cookie >> 8};
+	u32 site = RT_COOKIE_SITE(cookie), func_flags = RT_COOKIE_FLAGS(cookie);
+	struct look lk = {.sp = sp, .func = RT_COOKIE_FUNC(cookie)};
 	s64 pages[MM_KINDS];
 
 	lk.ts = thread_get(task, mm);
@@ -273,11 +300,10 @@ static __always_inline int on_site(u64 cookie, u64 sp)
 		return 0;
 	if (lk.ts->depth)
 		close_gone(&lk);
+	if (func_flags & RT_FN_STEPPED)
+		add_step_page(&lk, mm, pages);
 	if (site == RT_SITE_ENTRY) {
-		count_hit(lk.func, true);
-		send_entry(&lk);
-		if (func_flags & RT_FN_RETURNS)
-			span_push(lk.ts, sp, lk.func, func_flags);
+		handle_entry(&lk, func_flags);
 	} else if (site == RT_SITE_RET) {
 		count_hit(lk.func, false);
 		handle_ret(&lk);
@@ -300,7 +326,7 @@ int on_function(struct pt_regs *ctx)
 SEC("uretprobe")
 int on_uretprobe(struct pt_regs *ctx)
 {
-	return on_site(bpf_get_attach_cookie(ctx) | RT_SITE_RET, PT_REGS_SP(ctx) - sizeof(long));
+	return on_site(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx) - sizeof(long));
 }
 
 /* The dynamic linker's list of mapped files has changed: _dl_debug_state of ld.so. */
@@ -356,14 +382,24 @@ static __always_inline void send_point(struct mm_struct *mm, struct task_struct 
 	bpf_ringbuf_submit(ev, ring_flags());
 }
 
-static __always_inline void account(struct mm_state *st, u32 kind, s64 delta, bool own, bool tool, u64 now)
+/* Is the current task faulting in the page on which a probed instruction is single-stepped? */
+static __always_inline bool maps_step_page(struct task_struct *task)
+{
+	struct uprobe_task *utask = BPF_CORE_READ(task, utask);
+
+	return utask && BPF_CORE_READ(utask, active_uprobe) &&
+	       BPF_CORE_READ(utask, xol_vaddr) == BPF_CORE_READ(kcompat_user_regs(task), ip);
+}
+
+static __always_inline void account(struct mm_state *st, u32 kind, s64 delta, bool own,
+	bool footprint, u64 now)
 {
 	s64 cur;
 
 	kind &= 3;
 	__sync_fetch_and_add(&st->cur[kind], delta);
 	__sync_fetch_and_add(&st->changes, 1);
-	if (tool)
+	if (footprint)
 		__sync_fetch_and_add(&st->footprint[kind], delta);
 	else if (!own)
 		__sync_fetch_and_add(&st->foreign[kind], delta);
@@ -413,7 +449,7 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	struct mm_state *st = mm_of(mm);
 	struct task_struct *task;
 	struct mm_struct *current_mm;
-	bool own, kthread;
+	bool own, kthread, footprint;
 	u32 kind = member, tgid;
 	u64 now;
 	s64 delta, moved;
@@ -431,9 +467,10 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 		return 0;
 	now = bpf_ktime_get_ns();
 	delta = mm_event_delta(mm, task, st, kind);
+	footprint = tgid == tool_tgid || (own && kind == MM_FILE && maps_step_page(task));
 	if (own)
 		look_before_change(task, mm, st, kind, delta, now);
-	account(st, kind, delta, own, tgid == tool_tgid, now);
+	account(st, kind, delta, own, footprint, now);
 	if (!step_pages)
 		return 0;
 	moved = rss_total(st->cur) - st->row_total;
@@ -656,7 +693,9 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 		ev->h.start_ns = st->start_ns;
 		ev->h.time_ns = now;
 		count_faults(task, &ev->min_flt, &ev->maj_flt);
-		ev->flags = RT_P_EXECED | (flags & PROC_BORROWED ? RT_P_BORROWED : 0);
+		ev->flags = flags & PROC_WAITS_FOR_EXEC ? RT_P_STARTED : RT_P_EXECED;
+		if (flags & PROC_BORROWED)
+			ev->flags |= RT_P_BORROWED;
 		if (old && !(flags & (PROC_BORROWED | PROC_WAITS_FOR_EXEC)))
 			totals_to_wire(&ev->old, old);
 		else

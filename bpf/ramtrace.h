@@ -102,6 +102,7 @@ enum rt_proc_flags {
 	RT_P_BORROWED = 1 << 0, /* runs on the mm of its parent: counted there, not here */
 	RT_P_EXECED = 1 << 1,	/* this record ended because the process called exec */
 	RT_P_STALE = 1 << 2,	/* the mm was gone: `last` is the value the accounting kept */
+	RT_P_STARTED = 1 << 3,	/* an exec that ended no program: the command under trace begins */
 };
 
 struct rt_fork {
@@ -176,18 +177,30 @@ struct rt_hits {
 	__u64 returns;
 };
 
-/* An attach cookie is the function's id and what the probed instruction is. */
+/*
+ * An attach cookie: the function's id, what of it is being probed, and what to do there.
+ *
+ *	63       16 15       8 7        0
+ *	| function | rt_func_flags | rt_site |
+ */
+#define RT_COOKIE(func, flags, site) ((__u64)(func) << 16 | (__u64)(flags) << 8 | (site))
+#define RT_COOKIE_FUNC(cookie)	     ((__u32)((cookie) >> 16))
+#define RT_COOKIE_FLAGS(cookie)	     ((__u32)((cookie) >> 8 & 0xff))
+#define RT_COOKIE_SITE(cookie)	     ((__u32)((cookie) & 0xff))
+
 enum rt_site {
 	RT_SITE_ENTRY = 0,
 	RT_SITE_RET = 1,
 	RT_SITE_TAIL = 2, /* a jump out of the function: the callee returns in its stead */
-	RT_SITE_BITS = 2,
 };
 
 enum rt_func_flags {
-	RT_FN_RETURNS = 1 << 0,	 /* open a span at the entry: somebody wants the return */
-	RT_FN_COMPLETE = 1 << 1, /* every ret and tail jump is probed: a frame that goes without
-				  * passing one of them was unwound */
+	RT_FN_RETURNS = 1 << 0,	     /* open a span at the entry: somebody wants the return */
+	RT_FN_COMPLETE = 1 << 1,     /* every ret and tail jump is probed: a frame that goes without
+				      * passing one of them was unwound */
+	RT_FN_RET_AT_ENTRY = 1 << 2, /* the first instruction is a ret: entry and return are one */
+	RT_FN_TAIL_AT_ENTRY = 1 << 3, /* the first instruction is a jump out */
+	RT_FN_STEPPED = 1 << 4,	     /* this site's instruction is single-stepped */
 };
 
 _Static_assert(sizeof(struct rt_snapshot) == 32, "the wire must not change");

@@ -354,6 +354,8 @@ static __always_inline void span_push(struct thread_state *ts, u64 sp, u32 func,
 	s->ret = slot;
 	s->func = func;
 	s->flags = func_flags & RT_FN_COMPLETE ? SPAN_COMPLETE : 0;
+	if (func_flags & RT_FN_TAIL_AT_ENTRY)
+		s->flags |= SPAN_TAIL;
 	ts->depth++;
 }
 

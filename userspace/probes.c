@@ -228,6 +228,9 @@ static int plan_return(struct search *s, struct func *f, const struct elf_func *
 		return 0;
 	}
 	f->returns = "probes on its exits";
+	for (size_t i = 0; i < f->exits.n; i++)
+		if (f->exits.exits[i].offset == f->offset)
+			f->flags |= f->exits.exits[i].tail ? RT_FN_TAIL_AT_ENTRY : RT_FN_RET_AT_ENTRY;
 	if (f->exits.complete)
 		f->flags |= RT_FN_COMPLETE;
 	else
@@ -381,23 +384,24 @@ static int search_file(struct probes *p, const struct file_id *id, struct elf_fi
 
 /* --- attaching ---------------------------------------------------------------------------------- */
 
-static uint64_t cookie_of(unsigned int id, uint32_t flags, enum rt_site site)
-{
-	return (uint64_t)id << 8 | flags << RT_SITE_BITS | site;
-}
-
 static size_t add_sites(const struct probes *p, unsigned int id, struct uprobe_site *out)
 {
 	const struct func *f = &p->funcs[id];
+	uint32_t stepped = f->cost == COST_STEPPED ? RT_FN_STEPPED : 0;
 	size_t n = 0;
 
 	out[n++] = (struct uprobe_site){.offset = f->offset,
-		.cookie = cookie_of(id, f->flags, RT_SITE_ENTRY),
+		.cookie = RT_COOKIE(id, f->flags | stepped, RT_SITE_ENTRY),
 		.semaphore = f->semaphore};
-	for (size_t i = 0; i < f->exits.n; i++)
-		out[n++] = (struct uprobe_site){.offset = f->exits.exits[i].offset,
-			.cookie = cookie_of(id, f->flags,
-				f->exits.exits[i].tail ? RT_SITE_TAIL : RT_SITE_RET)};
+	for (size_t i = 0; i < f->exits.n; i++) {
+		const struct func_exit *e = &f->exits.exits[i];
+
+		/* a ret is single-stepped, a jump is emulated */
+		if (e->offset != f->offset)
+			out[n++] = (struct uprobe_site){.offset = e->offset,
+				.cookie = e->tail ? RT_COOKIE(id, f->flags, RT_SITE_TAIL)
+						  : RT_COOKIE(id, f->flags | RT_FN_STEPPED, RT_SITE_RET)};
+	}
 	return n;
 }
 
@@ -406,11 +410,11 @@ static void say_refused(const struct probes *p, const struct uprobe_site *sites,
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct uprobe_site *site = &sites[refused[i]];
-		const struct func *f = &p->funcs[site->cookie >> 8];
+		const struct func *f = &p->funcs[RT_COOKIE_FUNC(site->cookie)];
 
 		log_warn("the kernel refuses a probe on %s at offset 0x%llx of %s%s", f->name,
 			(unsigned long long)site->offset, p->files[f->file].path,
-			(site->cookie & 3) == RT_SITE_ENTRY ? "" : "; its return will be noticed later");
+			RT_COOKIE_SITE(site->cookie) == RT_SITE_ENTRY ? "" : "; its return will be noticed later");
 	}
 }
 
@@ -430,7 +434,7 @@ static int attach_sites(struct probes *p, enum session_prog prog, const char *pa
 	free(refused);
 	if (ret)
 		snprintf(err, len, "cannot attach %zu probes to %s: %s", n,
-			p->files[p->funcs[sites[0].cookie >> 8].file].path, strerror(-ret));
+			p->files[p->funcs[RT_COOKIE_FUNC(sites[0].cookie)].file].path, strerror(-ret));
 	return ret;
 }
 
@@ -451,7 +455,7 @@ static int attach_new(struct probes *p, const char *path, char *err, size_t len)
 		n += add_sites(p, i, sites + n);
 		if ((p->funcs[i].flags & RT_FN_RETURNS) && p->config.returns == RETURN_URETPROBE)
 			rets[n_rets++] = (struct uprobe_site){.offset = p->funcs[i].offset,
-				.cookie = cookie_of(i, p->funcs[i].flags, RT_SITE_ENTRY)};
+				.cookie = RT_COOKIE(i, p->funcs[i].flags, RT_SITE_RET)};
 	}
 	if (!p->config.multi && n + n_rets > 20)
 		log_warn("%zu probes without uprobe_multi: detaching will take about %zu s", n + n_rets,

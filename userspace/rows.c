@@ -137,7 +137,9 @@ static int on_exec(struct rows *r, const struct rt_exec *ev, uint64_t time_ns)
 	int err = 0;
 
 	p = proctree__exec(r->pt, ev, time_ns, &old);
-	if (old) { /* the loss is the old program's */
+	if (old && (ev->flags & RT_P_STARTED)) {
+		proctree__forget(r->pt, old); /* what ran before was this tool's own fork */
+	} else if (old) { /* the loss is the old program's */
 		err = note_loss(r, old, ev->h.lost, time_ns);
 		if (!err)
 			err = hand_on(r, old);

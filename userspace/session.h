@@ -45,7 +45,7 @@ void session__set_step(struct session *s, uint64_t bytes);
 int session__mark_stack_copier(struct session *s, pid_t pid);
 
 enum session_prog {
-	SESSION_FUNCTION,  /* cookies: func id << 8 | rt_func_flags << 2 | rt_site */
+	SESSION_FUNCTION,  /* with an RT_COOKIE at each site */
 	SESSION_URETPROBE, /* the same */
 	SESSION_MAPPED,	   /* ld.so's notice of a changed list */
 };

@@ -118,8 +118,22 @@ struct percpu_counter {
 	s32 *counters;
 };
 
+struct xol_area;
+
+struct uprobes_state {
+	struct xol_area *xol_area;
+};
+
+struct uprobe;
+
+struct uprobe_task {
+	struct uprobe *active_uprobe;
+	long unsigned int xol_vaddr;
+};
+
 struct mm_struct {
 	struct percpu_counter rss_stat[4];
+	struct uprobes_state uprobes_state;
 	long unsigned int start_stack;
 	long unsigned int arg_start, arg_end;
 };
@@ -141,6 +155,7 @@ struct task_struct {
 	u64 start_time;
 	long unsigned int min_flt, maj_flt;
 	struct signal_struct *signal;
+	struct uprobe_task *utask;
 	struct thread_struct thread;
 	void *stack;
 	char comm[16];

@@ -129,6 +129,7 @@ static void fork_and_cow(int step)
 		for (int i = 0; i < REGIONS; i++)
 			if (regions[i].at)
 				touch(&regions[i], true);
+		truth_warm_up(); /* a fork does not copy the page tables of files */
 		tell(step);
 		_exit(0);
 	}
