@@ -20,7 +20,7 @@
 #define SEC 1000000000ull
 #define T0  (5000 * SEC)
 
-/* --- a run rendered into memory ----------------------------------------------------------------- */
+/* --- a run rendered into memory --------------------------------------------------------------- */
 
 struct render {
 	const struct sink *sink;
@@ -63,7 +63,7 @@ static char *render_end(struct render *r)
 	return text;
 }
 
-/* --- the run ------------------------------------------------------------------------------------ */
+/* --- the run ---------------------------------------------------------------------------------- */
 
 static void tell_specs(struct run *run)
 {
@@ -78,7 +78,8 @@ static void tell_specs(struct run *run)
 		.leave = { "权重转移到GPU后", "after the weights moved" }, .extra = true);
 	feed_spec(run, .id = 2, .text = "libtorch.so:gone", .profile = "torch",
 		.entry = { "消失之前", "before gone" }, .unmatched = "no such symbol");
-	feed_spec(run, .id = 3, .text = "x\ny\"z", .entry = { "a\nb \"c\" \\d\t", "a\nb \"c\" \\d\t" });
+	feed_spec(run, .id = 3, .text = "x\ny\"z",
+		.entry = { "a\nb \"c\" \\d\t", "a\nb \"c\" \\d\t" });
 	feed_func(run, 0, "load<float>(char const*)", 0, 1);
 	feed_func(run, 1, "odd", 3);
 	feed_func(run, 2, "never", 2);
@@ -156,7 +157,7 @@ static void whole_run(struct run *run)
 	feed_end(run, .time_ns = T0 + 21 * SEC, .reason = "interrupt");
 }
 
-/* --- goldens ------------------------------------------------------------------------------------ */
+/* --- goldens ---------------------------------------------------------------------------------- */
 
 static char *slurp(const char *path)
 {
@@ -218,7 +219,7 @@ Test(sinks, jsonl_is_as_it_was_in_both_languages)
 	check_golden("jsonl", LANG_EN, "tests/data/rows.en.jsonl");
 }
 
-/* --- what is promised of each -------------------------------------------------------------------- */
+/* --- what is promised of each ----------------------------------------------------------------- */
 
 Test(sinks, each_line_of_the_seed_format_is_of_its_form)
 {
@@ -414,7 +415,7 @@ Test(sinks, every_text_is_there_in_both_languages)
 	}
 }
 
-/* --- jsonl against its schema: as much of JSON Schema as that uses -------------------------------- */
+/* --- jsonl against its schema: as much of JSON Schema as that uses ---------------------------- */
 
 static json_t *schema_root;
 

@@ -112,7 +112,7 @@ void run__free(struct run *run)
 	free(run);
 }
 
-/* --- the stream --------------------------------------------------------------------------------- */
+/* --- the stream ------------------------------------------------------------------------------- */
 
 static int feed_event(struct run *run, const struct record *rec)
 {
@@ -204,7 +204,7 @@ int run__feed(void *ctx, const struct record *rec)
 	return 0; /* of a newer version */
 }
 
-/* --- the end ------------------------------------------------------------------------------------ */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static int run__summary(struct run *run)
 {

@@ -57,7 +57,7 @@ struct run_summary {
 	size_t n_specs;
 	const struct func_stat *funcs;
 	size_t n_funcs;
-	struct rt_snapshot tree_end; /* sum of the last snapshots of living, non-borrowed programs */
+	struct rt_snapshot tree_end; /* sum of what living programs have, borrowed ones left out */
 	uint64_t processes; /* each once, however often it called exec */
 };
 

@@ -22,7 +22,7 @@ struct entry {
 	struct key key;
 	bool running;
 	bool born; /* its fork or exec was seen */
-	uint64_t min_before, maj_before; /* faults of the programs before: exec does not reset them */
+	uint64_t min_before, maj_before; /* faults of the programs before this one */
 	UT_hash_handle hh;	   /* among the running programs */
 	struct entry *prev, *next; /* all, in the order of birth */
 };
@@ -78,7 +78,7 @@ static void apply_fact(struct proc *p, const char *role, const char *cmdline, co
 		set_comm(p, comm);
 }
 
-/* --- facts that came before their time ---------------------------------------------------------- */
+/* --- facts that came before their time -------------------------------------------------------- */
 
 static struct ahead *ahead__find(const struct proctree *pt, const struct key *key)
 {
@@ -184,7 +184,7 @@ void proctree__learn(struct proctree *pt, const struct fact_proc *fact)
 		ahead__keep(a, fact);
 }
 
-/* --- programs ----------------------------------------------------------------------------------- */
+/* --- programs --------------------------------------------------------------------------------- */
 
 struct proctree *proctree__new(void)
 {

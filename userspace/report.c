@@ -70,7 +70,7 @@ void report__free(struct report *r)
 	free(r);
 }
 
-/* --- what is kept ------------------------------------------------------------------------------- */
+/* --- what is kept ----------------------------------------------------------------------------- */
 
 static int64_t change_rss(const struct rt_change *c)
 {
@@ -190,7 +190,7 @@ int report__add(struct report *r, const struct proc *p)
 	return add_other(r, out);
 }
 
-/* --- how it is shown ---------------------------------------------------------------------------- */
+/* --- how it is shown -------------------------------------------------------------------------- */
 
 static const char *text(const struct report *r, enum lang_text id)
 {

@@ -48,7 +48,7 @@ static void *jsonl__open(const struct sink_config *config)
 	return j;
 }
 
-/* --- members: `key` is the text up to the value, such as `,"pid":` -------------------------------- */
+/* --- members: `key` is the text up to the value, such as `,"pid":` ---------------------------- */
 
 static void put_u64(struct jsonl *j, const char *key, uint64_t v)
 {
@@ -126,7 +126,7 @@ static const char *when_name(enum rt_when when)
 	return when == RT_ENTRY ? "entry" : when == RT_RETURN ? "return" : "point";
 }
 
-/* --- lines -------------------------------------------------------------------------------------- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 static int jsonl__header(void *ctx, const struct fact_host *host, const struct spec_stat *specs,
 	size_t n_specs)
