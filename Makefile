@@ -1,20 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Everything that is made lies in build/. V=1 shows commands, SAN=1 builds with sanitizers,
-# CC=clang works as well as gcc.
+# CC=clang works as well as gcc. `make help` lists what there is.
 
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 BUILD   ?= build$(if $(SAN),/san)
-CC      ?= gcc
 CLANG   ?= $(shell command -v clang || command -v clang-14 || echo clang)
 BPFTOOL ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 ARCH    := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 VMLINUX_H ?= vmlinux/vmlinux.h
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
 
+# What Debian calls what is needed, to build and to test.
+BUILD_PACKAGES := make gcc g++ clang llvm bpftool pkg-config git libbpf-dev libelf-dev libdw-dev \
+	libcapstone-dev libjansson-dev libcyaml-dev libyaml-dev libcap-ng-dev liblzma-dev zlib1g-dev \
+	uthash-dev
+TEST_PACKAGES := $(BUILD_PACKAGES) libcriterion-dev systemtap-sdt-dev binutils xz-utils \
+	postgresql redis-server nginx-light python3 python3-greenlet python3-jsonschema procps \
+	util-linux
+
 PKGS     = libbpf libelf libdw capstone jansson libcyaml liblzma zlib libcap-ng
 CFLAGS  ?= -O2 -g
 WARN     = -Wall -Wextra -Werror -Wmissing-prototypes -Wno-unused-parameter
-CPPFLAGS += -D_GNU_SOURCE -I$(BUILD) -Iuserspace $(shell pkg-config --cflags $(PKGS))
-LDLIBS  += $(shell pkg-config --libs $(PKGS)) -lstdc++ -lpthread
+CPPFLAGS += -D_GNU_SOURCE -I$(BUILD) -Iuserspace $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+LDLIBS  += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lstdc++ -lpthread -lm
 ifdef SAN
 CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
@@ -29,6 +37,10 @@ EMBED := $(wildcard userspace/profiles/*.yaml) $(wildcard userspace/*.json)
 
 UNIT_TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 KERNEL_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/kernel_*.c))
+TARGETS := $(patsubst tests/targets/%.c,$(BUILD)/targets/%,$(filter-out tests/targets/lib%, \
+		$(wildcard tests/targets/*.c))) \
+	$(patsubst tests/targets/%.cc,$(BUILD)/targets/%,$(wildcard tests/targets/*.cc)) \
+	$(patsubst tests/targets/%.c,$(BUILD)/targets/%.so,$(wildcard tests/targets/lib*.c))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -38,9 +50,23 @@ all: $(TOOL) ## build the tool
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t18
 
+# --- set-up -------------------------------------------------------------------------------------
+
+# Installs those of the packages that are missing; as a user it only says which.
+install_missing = missing=$$(for p in $(1); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] || { echo "missing packages:" $$missing; exit 1; }; \
+	export DEBIAN_FRONTEND=noninteractive; apt-get update -q && \
+	apt-get install -y -q --no-install-recommends $$missing; }
+
+deps: ## install what building needs (Debian, as root)
+	@$(call install_missing,$(BUILD_PACKAGES))
+
+test-deps: ## install what testing needs (Debian, as root)
+	@$(call install_missing,$(TEST_PACKAGES))
+
 # --- BPF ---------------------------------------------------------------------------------------
 
-BPF_SYS := -idirafter /usr/include/$(shell $(CC) -print-multiarch)
+BPF_SYS := -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 
 $(BUILD)/ramtrace.bpf.o: bpf/ramtrace.bpf.c $(VMLINUX_H) Makefile | $(BUILD)
 	$(call say,BPF,$<)
@@ -78,7 +104,7 @@ $(BUILD)/embedded.o: $(BUILD)/embedded.S
 	$(Q)$(CC) -c $< -o $@
 
 $(BUILD)/session.o: $(BUILD)/ramtrace.skel.h
-$(BUILD)/cli.o $(BUILD)/session.o: $(BUILD)/version.h
+$(BUILD)/cli.o $(BUILD)/trace.o: $(BUILD)/version.h
 
 $(BUILD)/%.o: userspace/%.c Makefile | $(BUILD)
 	$(call say,CC,$<)
@@ -99,11 +125,43 @@ $(BUILD)/tests/%: tests/%.c $(LIB) | $(BUILD)/tests
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -Wno-missing-prototypes -std=gnu11 -MMD -MP \
 		-Itests $< $(LIB) $(LDFLAGS) -lcriterion $(LDLIBS) -o $@
 
+$(BUILD)/tests/kernel_%: tests/kernel_%.c tests/harness.c tests/harness.h | $(BUILD)/tests
+	$(call say,CC,$<)
+	$(Q)$(CC) -D_GNU_SOURCE -O1 -g $(WARN) -Wno-missing-prototypes -std=gnu11 -MMD -MP -Itests \
+		$< tests/harness.c -lcriterion -ljansson -lm -o $@
+
+# Targets are traced, so sanitizers stay out of them. -O2, as programs in production are built.
+$(BUILD)/targets/%: tests/targets/%.c | $(BUILD)/targets
+	$(call say,CC,$<)
+	$(Q)$(CC) -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -MMD -MP $< -pthread -ldl -lm -o $@
+
+$(BUILD)/targets/%: tests/targets/%.cc | $(BUILD)/targets
+	$(call say,CXX,$<)
+	$(Q)$(CXX) -O2 -g -Wall -Wextra -Werror -MMD -MP $< -pthread -o $@
+
+$(BUILD)/targets/lib%.so: tests/targets/lib%.c | $(BUILD)/targets
+	$(call say,CC,$<)
+	$(Q)$(CC) -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -shared -fPIC $< -o $@
+
+targets: $(TARGETS)
+
+export RAMTRACE_BUILD := $(abspath $(BUILD))
+
 unit: $(UNIT_TESTS) ## run the tests that need neither root nor BPF
-	$(Q)for t in $(UNIT_TESTS); do $$t --jobs 2 || exit 1; done
+	$(Q)sh tests/run.sh $(UNIT_TESTS)
+
+kernel: $(TOOL) $(TARGETS) $(KERNEL_TESTS) ## run the tests that trace real programs (root, BPF)
+	$(Q)sh tests/run.sh $(KERNEL_TESTS)
+
+test: test-deps ## set up what is missing, build, and run all tests
+	$(Q)$(MAKE) --no-print-directory all $(if $(SAN),SAN=$(SAN))
+	$(Q)$(MAKE) --no-print-directory run-tests $(if $(SAN),SAN=$(SAN))
+
+run-tests: $(TOOL) $(UNIT_TESTS) $(TARGETS) $(KERNEL_TESTS)
+	$(Q)sh tests/run.sh $(UNIT_TESTS) $(KERNEL_TESTS)
 
 clean: ## remove everything that was made
 	rm -rf build
 
--include $(wildcard $(BUILD)/*.d $(BUILD)/tests/*.d)
-.PHONY: all help unit clean FORCE
+-include $(wildcard $(BUILD)/*.d $(BUILD)/tests/*.d $(BUILD)/targets/*.d)
+.PHONY: all help deps test-deps targets unit kernel test run-tests clean FORCE

@@ -104,7 +104,7 @@ enum mark {
 struct past {
 	unsigned int id;
 	x86_reg to;
-	bool indexed; /* it read from memory by an index */
+	bool indexed; /* it read from memory by an index, as from a table of addresses */
 };
 
 struct sweep {
@@ -246,11 +246,24 @@ static bool adds_table_entry(const struct sweep *sw)
 static bool loaded_by_index(const struct sweep *sw, x86_reg reg)
 {
 	size_t i, n = sw->n_past < HISTORY ? sw->n_past : HISTORY;
+	const struct past *p;
 
-	for (i = 0; i < n; i++)
-		if (sw->past[i].to == reg && sw->past[i].indexed)
-			return true;
+	for (i = 1; i <= n; i++) {
+		p = &sw->past[(sw->n_past - i) % HISTORY];
+		if (p->to == reg)
+			return p->indexed;
+	}
 	return false;
+}
+
+/* "jmp *table(,index,8)" of a program that is not relocated: the addresses stand in the file. */
+static bool table_leads_inside(struct sweep *sw, const x86_op_mem *mem)
+{
+	uint64_t first;
+
+	return mem->base == X86_REG_INVALID && mem->index != X86_REG_INVALID && mem->scale == 8 &&
+	       elf__code(sw->elf, mem->disp, &first, sizeof(first)) == sizeof(first) &&
+	       piece_at(sw, first);
 }
 
 static int indirect_jump(struct sweep *sw, const cs_x86_op *op)
@@ -263,9 +276,9 @@ static int indirect_jump(struct sweep *sw, const cs_x86_op *op)
 		return 0;
 	if (op->type == X86_OP_MEM && op->mem.base == X86_REG_RIP)
 		return add_exit(sw, addr, true); /* a slot of the GOT */
-	indexed = op->type == X86_OP_MEM ? op->mem.index != X86_REG_INVALID :
+	indexed = op->type == X86_OP_MEM ? op->mem.index != X86_REG_INVALID && op->mem.scale == 8 :
 					   loaded_by_index(sw, op->reg);
-	if (op->type == X86_OP_REG && adds_table_entry(sw))
+	if (op->type == X86_OP_REG ? adds_table_entry(sw) : table_leads_inside(sw, &op->mem))
 		return 0;
 	empty = !elf__frame(sw->elf, addr, &frame);
 	if (empty && !frame.at_entry_depth)
@@ -298,8 +311,11 @@ static void remember(struct sweep *sw)
 	if (x86->op_count != 2 || x86->operands[0].type != X86_OP_REG)
 		return;
 	p->to = x86->operands[0].reg;
-	p->indexed = x86->operands[1].type == X86_OP_MEM &&
-		     x86->operands[1].mem.index != X86_REG_INVALID;
+	if (x86->operands[1].type != X86_OP_MEM ||
+		x86->operands[1].mem.index == X86_REG_INVALID)
+		return;
+	/* With a scale of 1 it is an offset in an object: a virtual call by member pointer. */
+	p->indexed = x86->operands[1].mem.scale == 8 || sw->insn->id == X86_INS_MOVSXD;
 }
 
 enum flow {
@@ -415,6 +431,8 @@ static int sweep_piece(struct sweep *sw, size_t i)
 		err = one_insn(sw, &flow);
 		if (err)
 			return err;
+		if (flow == FLOW_END)
+			sw->n_past = 0;
 		if (flow != FLOW_NOP)
 			last = flow;
 		at += sw->insn->size;

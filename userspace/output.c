@@ -23,7 +23,7 @@ struct output {
 
 static struct sink_config sink_config(const struct options *opt, struct out *file)
 {
-	return (struct sink_config){.out = file, .lang = opt->lang};
+	return (struct sink_config){.out = file, .lang = opt->lang, .quiet = opt->quiet};
 }
 
 int output__open(const struct options *opt, struct output **out)

@@ -11,8 +11,25 @@
 #include "log.h"
 #include "procfs.h"
 
+/* What is known of the program that a profile is sought for. */
+struct subject {
+	const char *exe, *cmdline;
+	pid_t pid; /* 0: it does not run yet */
+};
+
+static int on_map(void *ctx, const struct procfs_map *map)
+{
+	return map->exec && profile__matches_file(ctx, map->path);
+}
+
+static bool is_for(struct profile *p, const struct subject *s)
+{
+	return profile__matches(p, s->exe, s->cmdline) ||
+	       (s->pid && procfs_maps(s->pid, on_map, p) == 1);
+}
+
 /* The shipped profile that says it is for this program, or NULL. */
-static struct profile *profile_for(const char *exe, const char *cmdline)
+static struct profile *profile_for(const struct subject *s)
 {
 	char err[512];
 
@@ -23,7 +40,7 @@ static struct profile *profile_for(const char *exe, const char *cmdline)
 			log_error("%s", err);
 			continue;
 		}
-		if (profile__matches(p, exe, cmdline))
+		if (is_for(p, s))
 			return p;
 		profile__free(p);
 	}
@@ -36,7 +53,7 @@ static struct profile *profile_for_pid(pid_t pid)
 
 	procfs_exe(pid, exe, sizeof(exe));
 	procfs_cmdline(pid, cmdline, sizeof(cmdline));
-	return profile_for(exe, cmdline);
+	return profile_for(&(struct subject){exe, cmdline, pid});
 }
 
 static struct profile *profile_for_command(char **argv)
@@ -48,7 +65,7 @@ static struct profile *profile_for_command(char **argv)
 		at += snprintf(cmdline + at, sizeof(cmdline) - at, "%s%s", at ? " " : "", *arg);
 	if (launch_find(argv[0], path, sizeof(path)))
 		return NULL;
-	return profile_for(path, cmdline);
+	return profile_for(&(struct subject){path, cmdline, 0});
 }
 
 static int choose_profile(struct selection *sel, const struct options *opt)

@@ -10,7 +10,7 @@
 struct sink_config {
 	struct out *out; /* where to; not owned */
 	enum lang lang;
-	bool color;
+	bool quiet; /* the log only: no report at its end */
 };
 
 struct sink {

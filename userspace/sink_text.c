@@ -20,6 +20,7 @@ struct text {
 	uint64_t start_ns;
 	struct strcache *labels;
 	struct report *report;
+	bool quiet;
 };
 
 static void text__close(void *ctx)
@@ -41,6 +42,7 @@ static void *text__open(const struct sink_config *config)
 		return NULL;
 	t->out = config->out;
 	t->lang = config->lang;
+	t->quiet = config->quiet;
 	t->labels = strcache__new(render_line);
 	t->report = report__new(config->lang);
 	if (!t->labels || !t->report) {
@@ -224,7 +226,7 @@ static int text__process(void *ctx, const struct proc *p)
 static int text__summary(void *ctx, const struct run_summary *sum)
 {
 	struct text *t = ctx;
-	int err = report__print(t->report, sum, t->out);
+	int err = t->quiet ? 0 : report__print(t->report, sum, t->out);
 
 	return err ? err : out__error(t->out);
 }

@@ -116,9 +116,10 @@ static int on_event(void *ctx, const void *data, size_t len)
 		log_warn("dropped an event of the kernel's side: %s", why);
 		return 0;
 	}
-	err = watch__event(t->watch, ev);
+	/* first the event: what the watch learns by it is about the program that it begins */
+	err = emit_event(t, data, len);
 	if (!err)
-		err = emit_event(t, data, len);
+		err = watch__event(t->watch, ev);
 	return err ? err : after_event(t, ev);
 }
 
@@ -377,7 +378,7 @@ static int set_up(struct tracer *t)
 		log_error("%s", err);
 		return ret;
 	}
-	t->watch = watch__new(t->roles, emit, t);
+	t->watch = watch__new(t->sel.profile ? profile__roles(t->sel.profile) : NULL, t->roles, emit, t);
 	if (!t->watch)
 		return -ENOMEM;
 	ret = output__open(t->opt, &t->output);

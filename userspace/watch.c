@@ -39,18 +39,20 @@ struct watched {
 };
 
 struct watch {
-	const struct role_rules *roles;
+	const struct role_rules *own, *roles;
 	record_fn *emit;
 	void *ctx;
 	struct watched *procs;
 };
 
-struct watch *watch__new(const struct role_rules *roles, record_fn *emit, void *ctx)
+struct watch *watch__new(const struct role_rules *own, const struct role_rules *roles, record_fn *emit,
+	void *ctx)
 {
 	struct watch *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return NULL;
+	w->own = own;
 	w->roles = roles;
 	w->emit = emit;
 	w->ctx = ctx;
@@ -144,7 +146,8 @@ static int learn(struct watch *w, struct watched *p, const char *title, size_t l
 	procfs_comm(p->key.pid, comm, sizeof(comm));
 	subject.cmdline = clean;
 	subject.comm = comm;
-	if (role_rules__apply(w->roles, &subject, role, sizeof(role))) {
+	if ((w->own && role_rules__apply(w->own, &subject, role, sizeof(role))) ||
+		role_rules__apply(w->roles, &subject, role, sizeof(role))) {
 		clean = out_clean(role, strlen(role));
 		if (!clean)
 			return -ENOMEM;

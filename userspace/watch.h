@@ -17,11 +17,13 @@
 
 struct watch;
 
-/* roles is borrowed. NULL: no memory. */
-struct watch *watch__new(const struct role_rules *roles, record_fn *emit, void *ctx);
+/* Both tables are borrowed; `own`, a profile's, is asked first and may be NULL. NULL: no memory. */
+struct watch *watch__new(const struct role_rules *own, const struct role_rules *roles, record_fn *emit,
+	void *ctx);
 void watch__free(struct watch *w);
 
-/* To be called with each event before it goes on. 0, -ENOMEM, or what emit returned. */
+/* To be called with each event after it went on: what is learned of a program comes behind the event
+ * that begins it. 0, -ENOMEM, or what emit returned. */
 int watch__event(struct watch *w, const struct rt_hdr *ev);
 /* Re-reads the titles that are due. */
 int watch__tick(struct watch *w, uint64_t now_ns);
