@@ -146,13 +146,15 @@ Test(disasm, a_jump_table_is_no_exit)
 		FN("plain", TABLE "jmp *%rax\n" TABLE_END)
 		FN("framed", FRAME "jmp *(%rdx,%rdi,8)\n1: pop %rbx\n.cfi_def_cfa_offset 8\nret")
 		FN("unclear", "jmp *(%rdx,%rdi,8)\n")
-		FN("cet", "endbr64\njmp *(%rdx,%rdi,8)\n"));
+		FN("cet", "endbr64\njmp *(%rdx,%rdi,8)\n")
+		FN("notrack", "endbr64\nnotrack jmp *(%rdx,%rdi,8)\n"));
 
 	expect(elf, "tracked", 2, 0, true);
 	expect(elf, "plain", 2, 0, true);
 	expect(elf, "framed", 1, 0, true);
 	expect(elf, "unclear", 0, 0, false);
 	expect(elf, "cet", 0, 1, true);
+	expect(elf, "notrack", 0, 0, true);
 	elf__close(elf);
 }
 
