@@ -210,7 +210,7 @@ Test(timeline, the_ends_of_time_are_times)
 	free(res.r);
 }
 
-/* --- against a model ---------------------------------------------------------------------------- */
+/* --- against a model -------------------------------------------------------------------------- */
 
 /* The same contract, as plainly as it can be written. */
 struct model {
@@ -255,7 +255,8 @@ static bool model__due(const struct model *m, uint64_t until_ns)
 	return false;
 }
 
-static void against_model(uint64_t seed, size_t max, uint64_t spread, uint64_t window, uint64_t step)
+static void against_model(uint64_t seed, size_t max, uint64_t spread, uint64_t window,
+	uint64_t step)
 {
 	struct prng rng = { seed };
 	struct model *m = calloc(1, sizeof(*m));
@@ -266,7 +267,8 @@ static void against_model(uint64_t seed, size_t max, uint64_t spread, uint64_t w
 	m->max = max;
 	for (uint32_t id = 0; id < 6000; id++) {
 		uint64_t time_ns = now - prng__below(&rng, spread);
-		struct event ev = event_of(id, time_ns, prng__below(&rng, 8) ? 48 : prng__below(&rng, 4000));
+		size_t body = prng__below(&rng, 8) ? 48 : prng__below(&rng, 4000);
+		struct event ev = event_of(id, time_ns, body);
 
 		now += prng__below(&rng, step);
 		cr_assert_eq(timeline__push(tl, &ev.h), 0);
@@ -286,7 +288,8 @@ static void against_model(uint64_t seed, size_t max, uint64_t spread, uint64_t w
 	cr_assert_eq(res.n, 6000);
 	cr_assert_eq(res.n, m->out.n);
 	for (size_t i = 0; i < res.n; i++) {
-		cr_assert_eq(res.r[i].id, m->out.r[i].id, "seed %lu, place %zu", (unsigned long)seed, i);
+		cr_assert_eq(res.r[i].id, m->out.r[i].id, "seed %lu, place %zu",
+			(unsigned long)seed, i);
 		cr_assert_eq(res.r[i].time_ns, m->out.r[i].time_ns);
 		cr_assert_eq(res.r[i].moved_ns, m->out.r[i].moved_ns);
 		cr_assert(!i || res.r[i].time_ns >= res.r[i - 1].time_ns);
@@ -321,7 +324,7 @@ Test(timeline, disorder_with_little_room_loses_nothing_and_never_goes_down)
 	against_model(10, 700, 100000, 100000, 3);
 }
 
-/* --- memory ------------------------------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static int count(void *ctx, const struct rt_hdr *ev, uint64_t time_ns, uint64_t moved_ns)
 {

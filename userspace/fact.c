@@ -14,7 +14,7 @@ enum {
 	MAX_LOSS = sizeof(((struct fact_counters *)0)->loss) / sizeof(uint64_t),
 };
 
-/* --- the fields that are plain ------------------------------------------------------------------ */
+/* --- the fields that are plain ---------------------------------------------------------------- */
 
 enum type {
 	TEXT,	  /* char *, "" for NULL */
@@ -32,8 +32,9 @@ struct field {
 	bool optional; /* 0 where a tape does not have it */
 };
 
-#define F(member, key, ...) { .name = key, .offset = offsetof(struct fact, member), .type = __VA_ARGS__ }
-#define END		    { .name = NULL }
+#define F(member, key, ...) \
+	{ .name = key, .offset = offsetof(struct fact, member), .type = __VA_ARGS__ }
+#define END { .name = NULL }
 
 static const struct field host_fields[] = {
 	F(host.host, "host", TEXT),
@@ -117,7 +118,7 @@ static const struct field *fields_of(enum record_kind kind)
 	return NULL;
 }
 
-/* --- encoding ----------------------------------------------------------------------------------- */
+/* --- encoding --------------------------------------------------------------------------------- */
 
 /* The longest beginning of a string that fits and does not break a character. */
 static size_t text_len(const char *s)
@@ -312,7 +313,7 @@ int fact__emit(const struct fact *fact, record_fn *emit, void *ctx)
 	return err;
 }
 
-/* --- decoding ----------------------------------------------------------------------------------- */
+/* --- decoding --------------------------------------------------------------------------------- */
 
 static int take_text(const json_t *value, char **out)
 {
@@ -471,9 +472,10 @@ int fact__decode(const struct record *rec, struct fact *fact)
 	json_t *obj;
 	int err;
 
-	*fact = (struct fact){ .kind = rec->kind };
+	*fact = (struct fact){ .kind = REC_EVENT };
 	if (!fields_of(rec->kind) || !rec->len)
 		return -EBADMSG;
+	fact->kind = rec->kind;
 	obj = json_loadb(rec->data, rec->len, 0, &error);
 	if (obj)
 		err = json_is_object(obj) ? decode(obj, fact) : -EBADMSG;

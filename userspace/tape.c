@@ -51,7 +51,7 @@ static uint32_t checksum(const void *payload, size_t len)
 	return (uint32_t)crc32(0, payload, (uInt)len);
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 /* The buffer has the next block as it will be in the file: head, payload. */
 struct tape_writer {
@@ -150,7 +150,8 @@ int tape_writer__put(void *writer, const struct record *rec)
 {
 	struct tape_writer *w = writer;
 	struct record_head head = { .kind = htole32(rec->kind), .len = htole32(rec->len) };
-	size_t len = sizeof(head) + padded(rec->len), room = sizeof(struct block_head) + USUAL_BLOCK;
+	size_t room = sizeof(struct block_head) + USUAL_BLOCK;
+	size_t len = sizeof(head) + padded(rec->len);
 	unsigned char *p;
 	int err;
 
@@ -164,7 +165,7 @@ int tape_writer__put(void *writer, const struct record *rec)
 			return err;
 	}
 	p = w->buf + w->len;
-	memset(p + len - 8, 0, 8); /* the padding; before the data, which may overwrite most of it */
+	memset(p + len - 8, 0, 8); /* the padding, which the data may overwrite */
 	memcpy(p, &head, sizeof(head));
 	if (rec->len)
 		memcpy(p + sizeof(head), rec->data, rec->len);
@@ -201,7 +202,7 @@ int tape_writer__close(struct tape_writer *w)
 	return err;
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 struct tape_reader {
 	int fd;

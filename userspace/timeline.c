@@ -65,7 +65,7 @@ struct timeline {
 	size_t live_bytes;
 };
 
-/* --- chunks ------------------------------------------------------------------------------------- */
+/* --- chunks ----------------------------------------------------------------------------------- */
 
 static struct chunk *chunk__get(struct timeline *tl)
 {
@@ -75,7 +75,8 @@ static struct chunk *chunk__get(struct timeline *tl)
 		tl->spare = c->next;
 		tl->n_spare--;
 	} else {
-		c = mmap(NULL, CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		c = mmap(NULL, CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
 		if (c == MAP_FAILED)
 			return NULL;
 	}
@@ -138,7 +139,7 @@ static void held__free(struct timeline *tl, struct held *h)
 		chunk__put(tl, c);
 }
 
-/* --- entries ------------------------------------------------------------------------------------ */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 static bool is_before(const struct entry *a, const struct entry *b)
 {
@@ -232,7 +233,7 @@ static void heap__drop_first(struct entries *heap)
 	entries__shrink(heap);
 }
 
-/* --- the timeline ------------------------------------------------------------------------------- */
+/* --- the timeline ----------------------------------------------------------------------------- */
 
 struct timeline *timeline__new(size_t max_events, timeline_fn *fn, void *ctx)
 {

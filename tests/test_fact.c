@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fact.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "prng.h"
+#include "tape.h"
+
+/* What was emitted last, and how many there were. */
+struct wire {
+	struct record rec;
+	char *data;
+	size_t n;
+};
+
+static int keep(void *ctx, const struct record *rec)
+{
+	struct wire *w = ctx;
+
+	cr_assert_leq(rec->len, TAPE_MAX_RECORD);
+	free(w->data);
+	w->data = malloc(rec->len + 1);
+	memcpy(w->data, rec->data, rec->len);
+	w->data[rec->len] = '\0';
+	w->rec = (struct record){ rec->kind, rec->len, w->data };
+	w->n++;
+	return 0;
+}
+
+/* Through the wire and back. The caller clears. */
+static struct fact travel(const struct fact *fact)
+{
+	struct wire w = { 0 };
+	struct fact back;
+
+	cr_assert_eq(fact__emit(fact, keep, &w), 0);
+	cr_assert_eq(w.n, 1);
+	cr_assert_eq(w.rec.kind, fact->kind);
+	cr_assert_eq(fact__decode(&w.rec, &back), 0);
+	cr_assert_eq(back.kind, fact->kind);
+	free(w.data);
+	return back;
+}
+
+static int decode(enum record_kind kind, const char *json, struct fact *fact)
+{
+	struct record rec = { kind, (uint32_t)strlen(json), json };
+
+	return fact__decode(&rec, fact);
+}
+
+static void assert_refused(enum record_kind kind, const char *json)
+{
+	struct fact fact;
+
+	cr_assert_eq(decode(kind, json, &fact), -EBADMSG, "%s", json);
+	cr_assert_eq(fact.kind, REC_EVENT, "nothing to clear");
+	fact__clear(&fact);
+}
+
+Test(fact, host_comes_back)
+{
+	struct fact f = { REC_HOST, .host = { .host = "node-7", .kernel = "6.1.0-18-amd64",
+		.version = "v1", .start_ns = INT64_MAX, .realtime_offset_ns = INT64_MIN,
+		.window_ns = 20000000, .step = 1 << 20, .cpus = UINT32_MAX } };
+	struct fact back = travel(&f);
+
+	cr_assert_str_eq(back.host.host, "node-7");
+	cr_assert_str_eq(back.host.kernel, "6.1.0-18-amd64");
+	cr_assert_str_eq(back.host.version, "v1");
+	cr_assert_eq(back.host.start_ns, INT64_MAX);
+	cr_assert_eq(back.host.realtime_offset_ns, INT64_MIN);
+	cr_assert_eq(back.host.window_ns, 20000000);
+	cr_assert_eq(back.host.step, 1 << 20);
+	cr_assert_eq(back.host.cpus, UINT32_MAX);
+	fact__clear(&back);
+}
+
+Test(fact, spec_comes_back_with_and_without_its_optional_strings)
+{
+	struct fact f = { REC_SPEC, .spec = { .id = 3, .text = "postgres:tuplesort_*",
+		.profile = "postgresql", .entry = { "排序开始", "sort begins" },
+		.leave = { "排序结束", "sort ends" }, .extra = true, .unmatched = "no symbol" } };
+	struct fact back = travel(&f);
+
+	cr_assert_eq(back.spec.id, 3);
+	cr_assert_str_eq(back.spec.text, "postgres:tuplesort_*");
+	cr_assert_str_eq(back.spec.profile, "postgresql");
+	cr_assert_str_eq(back.spec.entry[0], "排序开始");
+	cr_assert_str_eq(back.spec.entry[1], "sort begins");
+	cr_assert_str_eq(back.spec.leave[0], "排序结束");
+	cr_assert_str_eq(back.spec.leave[1], "sort ends");
+	cr_assert_str_eq(back.spec.unmatched, "no symbol");
+	cr_assert(back.spec.extra);
+	fact__clear(&back);
+
+	f = (struct fact){ REC_SPEC, .spec = { .id = 4, .text = "malloc" } };
+	back = travel(&f);
+	cr_assert_null(back.spec.profile);
+	cr_assert_null(back.spec.entry[0]);
+	cr_assert_null(back.spec.entry[1]);
+	cr_assert_null(back.spec.leave[0]);
+	cr_assert_null(back.spec.leave[1]);
+	cr_assert_null(back.spec.unmatched);
+	cr_assert_not(back.spec.extra);
+	fact__clear(&back);
+}
+
+Test(fact, func_comes_back_with_its_specs)
+{
+	unsigned int specs[] = { 7, 0, UINT32_MAX };
+	struct fact f = { REC_FUNC, .func = { .id = 9, .name = "std::vector<int>::push_back(int&&)",
+		.file = "/usr/lib/libx.so", .offset = 0x7fffffffffffffff, .cost = "nop",
+		.returns = "ret", .specs = specs, .n_specs = 3 } };
+	struct fact back = travel(&f);
+
+	cr_assert_eq(back.func.id, 9);
+	cr_assert_str_eq(back.func.name, f.func.name);
+	cr_assert_str_eq(back.func.file, f.func.file);
+	cr_assert_eq(back.func.offset, 0x7fffffffffffffff);
+	cr_assert_str_eq(back.func.cost, "nop");
+	cr_assert_str_eq(back.func.returns, "ret");
+	cr_assert_eq(back.func.n_specs, 3);
+	cr_assert_eq(memcmp(back.func.specs, specs, sizeof(specs)), 0);
+	fact__clear(&back);
+
+	f.func.n_specs = 0;
+	back = travel(&f);
+	cr_assert_eq(back.func.n_specs, 0);
+	fact__clear(&back);
+}
+
+Test(fact, proc_comes_back_known_or_not)
+{
+	struct fact f = { REC_PROC, .proc = { .pid = 4188, .start_ns = 123, .role = "Worker_TP0",
+		.cmdline = "python -m \"x\" \\", .comm = "python" } };
+	struct fact back = travel(&f);
+
+	cr_assert_eq(back.proc.pid, 4188);
+	cr_assert_eq(back.proc.start_ns, 123);
+	cr_assert_str_eq(back.proc.role, "Worker_TP0");
+	cr_assert_str_eq(back.proc.cmdline, "python -m \"x\" \\");
+	cr_assert_str_eq(back.proc.comm, "python");
+	fact__clear(&back);
+
+	f = (struct fact){ REC_PROC, .proc = { .pid = 1 } };
+	back = travel(&f);
+	cr_assert_null(back.proc.role);
+	cr_assert_null(back.proc.cmdline);
+	cr_assert_null(back.proc.comm);
+	fact__clear(&back);
+}
+
+Test(fact, end_comes_back)
+{
+	struct fact f = { REC_END, .end = { .time_ns = 99, .reason = "interrupt" } };
+	struct fact back = travel(&f);
+
+	cr_assert_eq(back.end.time_ns, 99);
+	cr_assert_str_eq(back.end.reason, "interrupt");
+	fact__clear(&back);
+}
+
+/* Collects what several records say. */
+struct sum {
+	size_t records, items;
+	uint64_t total;
+};
+
+static int add_up(void *ctx, const struct record *rec)
+{
+	struct sum *sum = ctx;
+	struct fact f;
+
+	cr_assert_leq(rec->len, TAPE_MAX_RECORD);
+	cr_assert_eq(fact__decode(rec, &f), 0);
+	sum->records++;
+	if (f.kind == REC_MAPS) {
+		cr_assert_eq(f.maps.pid, 5);
+		cr_assert_eq(f.maps.start_ns, 6);
+		for (size_t i = 0; i < f.maps.n_files; i++)
+			cr_assert_eq((size_t)atoi(f.maps.files[i]), sum->items++);
+	} else {
+		for (int i = 0; i < 16; i++)
+			cr_assert_eq(f.counters.loss[i], (uint64_t)i * i);
+		for (size_t i = 0; i < f.counters.n_hits; i++) {
+			cr_assert_eq(f.counters.hits[i].func, sum->items++);
+			sum->total += f.counters.hits[i].entries - f.counters.hits[i].returns;
+		}
+	}
+	fact__clear(&f);
+	return 0;
+}
+
+Test(fact, maps_come_back_however_many_and_long)
+{
+	static const size_t counts[] = { 0, 1, 500, 65530 };
+	char **files = calloc(65530, sizeof(*files));
+
+	for (size_t i = 0; i < 65530; i++) {
+		files[i] = malloc(400);
+		snprintf(files[i], 400, "%zu %0*d", i, (int)(i % 380), 0);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		struct fact f = { REC_MAPS, .maps = { 5, 6, files, counts[i] } };
+		struct sum sum = { 0 };
+
+		cr_assert_eq(fact__emit(&f, add_up, &sum), 0);
+		cr_assert_eq(sum.items, counts[i]);
+		cr_assert(sum.records == (i < 3 ? 1 : sum.records) && sum.records < 200);
+	}
+	for (size_t i = 0; i < 65530; i++)
+		free(files[i]);
+	free(files);
+}
+
+Test(fact, counters_come_back_however_many)
+{
+	static const size_t counts[] = { 0, 1, 4096, 4097, 100000 };
+	static const size_t records[] = { 1, 1, 1, 2, 25 };
+	struct fact_hits *hits = calloc(100000, sizeof(*hits));
+
+	for (unsigned int i = 0; i < 100000; i++)
+		hits[i] = (struct fact_hits){ i, INT64_MAX, INT64_MAX - 2 };
+	for (size_t i = 0; i < 5; i++) {
+		struct fact f = { REC_COUNTERS, .counters = { .hits = hits, .n_hits = counts[i] } };
+		struct sum sum = { 0 };
+
+		for (uint64_t k = 0; k < 16; k++)
+			f.counters.loss[k] = k * k;
+		cr_assert_eq(fact__emit(&f, add_up, &sum), 0);
+		cr_assert_eq(sum.items, counts[i]);
+		cr_assert_eq(sum.records, records[i]);
+		cr_assert_eq(sum.total, 2 * counts[i]);
+	}
+	free(hits);
+}
+
+Test(fact, a_number_of_64_bits_is_not_sent)
+{
+	struct fact host = { REC_HOST, .host = { .start_ns = (uint64_t)INT64_MAX + 1 } };
+	struct fact func = { REC_FUNC, .func = { .offset = UINT64_MAX } };
+	struct fact_hits hit = { 0, 0, (uint64_t)INT64_MAX + 1 };
+	struct fact hits = { REC_COUNTERS, .counters = { .hits = &hit, .n_hits = 1 } };
+	struct fact loss = { REC_COUNTERS, .counters = { .loss = { [15] = UINT64_MAX } } };
+	struct wire w = { 0 };
+
+	cr_assert_eq(fact__emit(&host, keep, &w), -EOVERFLOW);
+	cr_assert_eq(fact__emit(&func, keep, &w), -EOVERFLOW);
+	cr_assert_eq(fact__emit(&hits, keep, &w), -EOVERFLOW);
+	cr_assert_eq(fact__emit(&loss, keep, &w), -EOVERFLOW);
+	cr_assert_eq(w.n, 0);
+}
+
+static int refuse(void *ctx, const struct record *rec)
+{
+	return -ENOSPC;
+}
+
+Test(fact, what_the_receiver_returns_is_passed_up)
+{
+	struct fact f = { REC_END, .end = { .reason = "exit" } };
+
+	cr_assert_eq(fact__emit(&f, refuse, NULL), -ENOSPC);
+	f.kind = REC_EVENT;
+	cr_assert_eq(fact__emit(&f, keep, NULL), -EINVAL);
+	f.kind = (enum record_kind)77;
+	cr_assert_eq(fact__emit(&f, keep, NULL), -EINVAL);
+}
+
+Test(fact, what_a_target_wrote_is_clean_on_the_wire_and_behind_it)
+{
+	struct fact f = { REC_PROC, .proc = { .pid = 1, .role = "a\x1b[2Jb", .comm = "\xff\xfe" } };
+	struct wire w = { 0 };
+	struct fact back;
+
+	cr_assert_eq(fact__emit(&f, keep, &w), 0);
+	cr_assert(strstr(w.data, "a\\\\x1b[2Jb"), "%s", w.data);
+	cr_assert_eq(fact__decode(&w.rec, &back), 0);
+	cr_assert_str_eq(back.proc.role, "a\\x1b[2Jb");
+	cr_assert_str_eq(back.proc.comm, "\\xff\\xfe");
+	fact__clear(&back);
+	free(w.data);
+	cr_assert_eq(decode(REC_PROC, "{\"pid\":1,\"start_ns\":2,\"role\":\"\\u001b\\u202e\"}",
+			     &back), 0);
+	cr_assert_str_eq(back.proc.role, "\\x1b\\xe2\\x80\\xae");
+	fact__clear(&back);
+}
+
+Test(fact, an_endless_string_is_cut_between_characters)
+{
+	enum { LEN = 3 << 20 };
+	char *s = malloc(LEN + 1);
+
+	for (int shift = 0; shift < 4; shift++) {
+		struct fact f = { REC_PROC, .proc = { .pid = 1, .cmdline = s } }, back;
+		size_t len;
+
+		memset(s, 'x', 4);
+		for (int i = shift; i + 4 <= LEN; i += 4)
+			memcpy(s + i, "😀", 4);
+		s[LEN - 4] = '\0';
+		back = travel(&f);
+		len = strlen(back.proc.cmdline);
+		cr_assert(len > 16380 && len <= 16384, "%zu", len);
+		cr_assert_eq(memcmp(back.proc.cmdline, s, len), 0);
+		fact__clear(&back);
+	}
+	free(s);
+}
+
+Test(fact, the_worst_strings_still_fit_a_tape)
+{
+	struct wire w = { 0 };
+	char *s = malloc(20001);
+	struct fact f = { REC_SPEC, .spec = { .text = s, .profile = s, .entry = { s, s },
+		.leave = { s, s }, .unmatched = s } };
+
+	memset(s, 1, 20000);
+	s[20000] = '\0';
+	cr_assert_eq(fact__emit(&f, keep, &w), 0); /* keep looks at the length */
+	cr_assert_gt(w.rec.len, 7 * 16384 * 4);
+	free(w.data);
+	free(s);
+}
+
+Test(fact, fields_of_a_newer_version_are_ignored_and_optional_ones_may_be_missing)
+{
+	struct fact f;
+
+	cr_assert_eq(decode(REC_HOST, "{\"host\":\"h\",\"kernel\":\"k\",\"version\":\"v\","
+		"\"start_ns\":1,\"realtime_offset_ns\":-2,\"mood\":{\"a\":[1,2.5,null]}}", &f), 0);
+	cr_assert_eq(f.host.realtime_offset_ns, -2);
+	cr_assert_eq(f.host.window_ns, 0);
+	cr_assert_eq(f.host.step, 0);
+	cr_assert_eq(f.host.cpus, 0);
+	fact__clear(&f);
+	cr_assert_eq(decode(REC_COUNTERS, "{}", &f), 0);
+	cr_assert_eq(f.counters.n_hits, 0);
+	fact__clear(&f);
+	cr_assert_eq(decode(REC_COUNTERS,
+		"{\"loss\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18]}", &f), 0);
+	cr_assert_eq(f.counters.loss[15], 16);
+	cr_assert_eq(f.counters.n_hits, 0);
+	fact__clear(&f);
+	cr_assert_eq(decode(REC_MAPS, "{\"pid\":1,\"start_ns\":2}", &f), 0);
+	cr_assert_eq(f.maps.n_files, 0);
+	fact__clear(&f);
+}
+
+Test(fact, what_is_no_json_object_is_refused)
+{
+	static const char *const texts[] = { "", " ", "{", "[]", "null", "7", "\"x\"", "{}x",
+		"{\"time_ns\":1,\"reason\":\"\xff\"}", "{\"time_ns\":1,\"reason\":\"a\\u0000b\"}" };
+	char deep[10000];
+	struct fact f;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		assert_refused(REC_END, texts[i]);
+	memset(deep, '[', sizeof(deep));
+	memcpy(deep, "{\"a\":", 5);
+	deep[sizeof(deep) - 1] = '\0';
+	assert_refused(REC_END, deep);
+	assert_refused(REC_EVENT, "{}");
+	assert_refused((enum record_kind)0, "{}");
+	assert_refused((enum record_kind)77, "{}");
+	cr_assert_eq(fact__decode(&(struct record){ REC_END, 0, NULL }, &f), -EBADMSG);
+}
+
+Test(fact, missing_fields_and_wrong_types_are_refused)
+{
+	assert_refused(REC_END, "{\"time_ns\":1}");
+	assert_refused(REC_END, "{\"reason\":\"x\"}");
+	assert_refused(REC_END, "{\"time_ns\":\"1\",\"reason\":\"x\"}");
+	assert_refused(REC_END, "{\"time_ns\":1.0,\"reason\":\"x\"}");
+	assert_refused(REC_END, "{\"time_ns\":-1,\"reason\":\"x\"}");
+	assert_refused(REC_END, "{\"time_ns\":9223372036854775808,\"reason\":\"x\"}");
+	assert_refused(REC_END, "{\"time_ns\":1,\"reason\":7}");
+	assert_refused(REC_PROC, "{\"pid\":4294967296,\"start_ns\":1}");
+	assert_refused(REC_PROC, "{\"pid\":1,\"start_ns\":1,\"role\":null}");
+	assert_refused(REC_SPEC, "{\"id\":1,\"text\":\"x\",\"extra\":1}");
+	assert_refused(REC_FUNC, "{\"id\":1,\"name\":\"n\",\"file\":\"f\",\"cost\":\"c\","
+		"\"returns\":\"r\",\"specs\":[1,-1]}");
+	assert_refused(REC_FUNC, "{\"id\":1,\"name\":\"n\",\"file\":\"f\",\"cost\":\"c\","
+		"\"returns\":\"r\",\"specs\":{}}");
+	assert_refused(REC_MAPS, "{\"pid\":1,\"start_ns\":1,\"files\":[\"a\",\"b\",3,\"d\"]}");
+	assert_refused(REC_COUNTERS, "{\"loss\":{}}");
+	assert_refused(REC_COUNTERS, "{\"loss\":[1,\"2\"]}");
+	assert_refused(REC_COUNTERS, "{\"hits\":[{\"func\":1,\"entries\":1,\"returns\":1},{}]}");
+	assert_refused(REC_COUNTERS, "{\"hits\":[7]}");
+}
+
+/* Under the address sanitizer: no text leaks or is read past its end. */
+Test(fact, damaged_records_are_refused_or_understood_but_never_harm)
+{
+	static const char *const texts[] = {
+		"{\"pid\":1,\"start_ns\":1,\"files\":[\"a\",\"b\",\"c\",\"d\"]}",
+		"{\"id\":1,\"name\":\"n\",\"file\":\"f\",\"cost\":\"c\","
+		"\"returns\":\"r\",\"specs\":[1,2]}",
+		"{\"loss\":[1,2,3],\"hits\":[{\"func\":1,\"entries\":1,\"returns\":1}]}",
+	};
+	static const enum record_kind kinds[] = { REC_MAPS, REC_FUNC, REC_COUNTERS };
+	unsigned int taken = 0, refused = 0;
+	struct prng rng = { 8 };
+
+	for (int i = 0; i < 30000; i++) {
+		size_t which = prng__below(&rng, 3), len = strlen(texts[which]);
+		char *copy = malloc(len);
+		struct record rec = { kinds[which], (uint32_t)len, copy };
+		struct fact f;
+
+		memcpy(copy, texts[which], len);
+		for (uint64_t n = prng__below(&rng, 3); n; n--)
+			copy[prng__below(&rng, len)] = (char)prng__next(&rng);
+		if (!prng__below(&rng, 4))
+			rec.len = (uint32_t)prng__below(&rng, len);
+		if (fact__decode(&rec, &f))
+			refused++;
+		else
+			taken++;
+		fact__clear(&f);
+		free(copy);
+	}
+	cr_assert(taken > 5000 && refused > 5000, "%u %u", taken, refused);
+}
