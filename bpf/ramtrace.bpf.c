@@ -138,6 +138,7 @@ static __noinline bool thread_set_up(struct thread_state *ts, struct task_struct
 
 	ts->mm = 0;
 	ts->depth = 0;
+	ts->own_changes = 0;
 	if (!ps || (ps->flags & PROC_WAITS_FOR_EXEC) || ps->mm != (u64)mm)
 		return false;
 	ts->tgid = tgid;
@@ -234,8 +235,10 @@ static __always_inline void handle_tail(struct look *lk)
 	if (!lk->found)
 		return;
 	s = span_at(lk->ts, lk->found - 1);
-	if (s)
+	if (s) {
 		s->flags |= SPAN_TAIL;
+		span_is_open(lk, s);
+	}
 }
 
 static __always_inline void count_hit(u32 func, bool entry)
@@ -274,7 +277,7 @@ static __always_inline void handle_entry(struct look *lk, u32 func_flags)
 		span_report(lk, &now, 0, 0);
 		close_tails(lk);
 	} else if (func_flags & RT_FN_RETURNS) {
-		span_push(lk->ts, lk->sp, lk->func, func_flags);
+		span_push(lk, func_flags);
 	}
 }
 
@@ -294,7 +297,6 @@ static __always_inline int on_site(u64 cookie, u64 sp)
 	if (!lk.st)
 		return 0;
 	lk.now = bpf_ktime_get_ns();
-	lk.late_ns = lk.now - lk.ts->look_ns;
 	lk.equal = site == RT_SITE_ENTRY;
 	if (!look_snapshot(&lk, mm, task, pages))
 		return 0;
@@ -310,7 +312,6 @@ static __always_inline int on_site(u64 cookie, u64 sp)
 	} else {
 		handle_tail(&lk);
 	}
-	look_done(lk.ts, lk.st, lk.now);
 	if (site != RT_SITE_TAIL)
 		lk.st->row_total = rss_total(pages);
 	return 0;
@@ -425,7 +426,6 @@ static __always_inline void look_before_change(struct task_struct *task, struct 
 		return;
 	if (lk.ts->depth) {
 		lk.sp = BPF_CORE_READ(kcompat_user_regs(task), sp);
-		lk.late_ns = now - lk.ts->look_ns;
 		if (top_gone(&lk)) {
 			int ret = rss_read(mm, task, st, pages);
 
@@ -438,9 +438,7 @@ static __always_inline void look_before_change(struct task_struct *task, struct 
 			close_gone(&lk);
 		}
 	}
-	/* this change, which is the thread's own, is about to be counted */
-	lk.ts->look_ns = now;
-	lk.ts->look_changes = st->changes + 1;
+	lk.ts->own_changes++;
 }
 
 SEC("tp_btf/rss_stat")
@@ -481,33 +479,32 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	return 0;
 }
 
-/* A switch is a look: it bounds how late the end of a span is noticed. While a thread is off its
- * CPU it cannot return, so what others change in that time does not make its rows inexact. */
-SEC("tp_btf/sched_switch")
-int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+/* A look at the current thread between two changes of its RSS. */
+static __noinline int look_between(struct task_struct *task)
 {
-	struct thread_state *ts = bpf_task_storage_get(&threads, prev, 0, 0);
 	struct look lk = {.func = RT_NO_FUNC};
 	struct mm_struct *mm;
 	s64 pages[MM_KINDS];
 
+	lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!lk.ts || !lk.ts->depth || !lk.ts->mm)
+		return 0;
+	mm = BPF_CORE_READ(task, mm);
+	lk.st = mm_of(mm);
+	if (!lk.st || lk.ts->mm != (u64)mm)
+		return 0;
 	lk.now = bpf_ktime_get_ns();
-	if (ts && ts->depth && ts->mm) {
-		mm = BPF_CORE_READ(prev, mm);
-		lk.st = mm_of(mm);
-		if (lk.st && ts->mm == (u64)mm) {
-			lk.ts = ts;
-			lk.sp = BPF_CORE_READ(kcompat_user_regs(prev), sp);
-			lk.late_ns = lk.now - ts->look_ns;
-			if (top_gone(&lk) && look_snapshot(&lk, mm, prev, pages))
-				close_gone(&lk);
-			look_done(ts, lk.st, lk.now);
-		}
-	}
-	ts = bpf_task_storage_get(&threads, next, 0, 0);
-	if (ts && ts->depth && ts->mm)
-		look_done(ts, mm_of((struct mm_struct *)ts->mm), lk.now);
+	lk.sp = BPF_CORE_READ(kcompat_user_regs(task), sp);
+	if (top_gone(&lk) && look_snapshot(&lk, mm, task, pages))
+		close_gone(&lk);
 	return 0;
+}
+
+/* A switch is a look: it bounds how late the end of a span is noticed. */
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_switch)
+{
+	return look_between(bpf_get_current_task_btf());
 }
 
 /* --- life of processes --------------------------------------------------------------------------- */
@@ -584,12 +581,12 @@ static __always_inline void inherit_spans(struct task_struct *parent, struct tas
 	to->borrowed = 0;
 	to->stack_lo = from->stack_lo;
 	to->stack_hi = from->stack_hi;
-	to->look_ns = bpf_ktime_get_ns();
-	to->look_changes = 0;
+	to->own_changes = 0;
 	to->depth = from->depth;
 	for (u32 i = 0; i < RT_CHUNK_SPANS; i++) {
 		to->spans[i] = from->spans[i];
 		to->spans[i].flags |= SPAN_INHERITED;
+		to->spans[i].others = 0;
 	}
 	for (u32 c = 1; c < RT_MAX_CHUNKS && c * RT_CHUNK_SPANS < from->depth; c++) {
 		struct span_chunk_key key = {.tid = from->tid, .chunk = c};
@@ -617,6 +614,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	st = process_track(child, borrowed ? PROC_BORROWED : 0);
 	if (!st)
 		return 0;
+	look_between(bpf_get_current_task_btf());
 	if (!borrowed)
 		inherit_spans(parent, child);
 	if (bpf_map_lookup_elem(&stack_copiers, &ptgid))
@@ -647,7 +645,6 @@ static __always_inline void end_spans(struct task_struct *task, struct mm_struct
 	if (!lk.ts || !lk.ts->mm)
 		return;
 	if (lk.ts->depth && st) {
-		lk.late_ns = now - lk.ts->look_ns;
 		if (mm)
 			look_snapshot(&lk, mm, task, pages);
 		else

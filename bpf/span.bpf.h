@@ -2,22 +2,30 @@
 /*
  * Open spans of a thread, and how their end is seen without a uretprobe.
  *
- * An entry pushes {stack pointer, function}. On x86 the stack pointer at a function's first
- * instruction is that at its ret, so a probe on the ret finds its span by it. What leaves in another
- * way (exception, longjmp, thread exit) and what has no probe on its ret is noticed at the thread's
- * next look: any probe, any change of its RSS, any scheduler switch. The value is still exact,
- * because RSS has not changed since; only the time is bounded.
+ * An entry pushes {stack pointer, return address, function}. On x86 the stack pointer at a
+ * function's first instruction is that at its ret, so a probe on the ret finds its span by it. What
+ * leaves in another way (exception, longjmp, thread exit) and what has no probe on its ret is
+ * noticed at the thread's next look: any probe, any change of its RSS, any scheduler switch.
  *
- *	high  | caller's frames     |
- *	      | return address      | <- span.sp: the span is open while sp <= span.sp
- *	      | the function's frame|
- *	low   | its callees         | <- sp of a look inside
+ *	high  | caller's frames      |
+ *	      | return address: slot | <- span.sp
+ *	      | the function's frame |
+ *	low   | its callees          | <- sp of a look inside
  *
- * "Above" only means something on one stack. A thread that switches stacks (swapcontext, fibers,
- * sigaltstack) has its sp anywhere, so the comparison alone is believed only when both pointers lie
- * on the thread's own stack. Otherwise it takes proof: the slot of the return address, saved at the
- * entry, was overwritten. Where stacks are copied in and out (greenlets) not even that is proof; the
- * loader lists such processes in `stack_copiers`, and their spans end by ret or with the thread.
+ * A span is over when a look finds either
+ *  - the stack pointer above the slot, both on the thread's own stack: it went back to a caller; or
+ *  - another value in the slot: the caller (or another, later function) has called something else
+ *    since, and its return address or its frame lies there now.
+ * So the first change of RSS after the end is a look that sees the end (unless it comes from a call
+ * that left a hole over the slot), and the value is that before the change. That a look finds the
+ * slot untouched does not prove that the span is open, so the time of the end is only known to lie
+ * between the span's entry, or the jump out of its function, and the look; and if another task has
+ * changed the mm in that time, the row is marked.
+ *
+ * "Above" means nothing between two stacks, so threads that switch them (swapcontext, fibers,
+ * sigaltstack) are judged by the slot alone. Where stacks are copied in and out (greenlets) not even
+ * the slot is proof; the loader lists such processes in `stack_copiers`, and their spans end by ret
+ * or with the thread.
  */
 #ifndef SPAN_BPF_H
 #define SPAN_BPF_H
@@ -36,17 +44,18 @@ enum span_flags {
 
 struct span {
 	u64 sp;
-	u64 ret; /* return address, where a look may need it as proof; else 0 */
+	u64 ret; /* what the slot held at the entry; 0: do not look at it */
 	u32 func;
 	u32 flags;
+	u64 open_ns; /* when it was last certain that the span was open, */
+	u64 others;  /* and how often other tasks had changed the mm then */
 };
 
 struct thread_state {
 	u64 mm; /* 0: not set up */
 	u64 start_ns;
 	u64 stack_lo, stack_hi; /* the thread's own stack lies within */
-	u64 look_ns;		/* when the open spans were last known to be open, */
-	u64 look_changes;	/* and mm_state.changes then */
+	u64 own_changes;	/* of mm_state.changes, by this thread */
 	u32 tgid, tid;
 	u32 depth;
 	u32 borrowed;
@@ -186,8 +195,7 @@ struct look {
 	struct mm_state *st;
 	u64 sp;
 	u64 now;
-	u64 late_ns;
-	u32 func;  /* a ret of this function is being handled, or RT_NO_FUNC */
+	u32 func;  /* whose entry or ret is being handled, or RT_NO_FUNC */
 	u32 flags; /* enum rt_flags for the rows of this look */
 	u32 all;   /* every span goes: the thread or the program ends */
 	u32 equal; /* a span at this very sp is over too: its slot was reused */
@@ -195,21 +203,38 @@ struct look {
 	struct rt_snapshot rss;
 };
 
-static __always_inline bool span_gone(const struct look *lk, const struct span *s)
+/* Another tool's uretprobe replaces the return address while the function runs. */
+static __always_inline bool is_uretprobe_trampoline(u64 addr)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct xol_area *area = BPF_CORE_READ(task, mm, uprobes_state.xol_area);
+
+	return area && addr == BPF_CORE_READ(area, vaddr);
+}
+
+static __always_inline bool slot_changed(const struct span *s)
 {
 	u64 slot = 0;
 
+	if (!s->ret || bpf_probe_read_user(&slot, sizeof(slot), (void *)s->sp))
+		return false;
+	return slot != s->ret && !is_uretprobe_trampoline(slot);
+}
+
+static __always_inline bool span_gone(const struct look *lk, const struct span *s)
+{
+	bool gone;
+
 	if (lk->all || (s->flags & SPAN_CLOSED))
 		return true;
-	if (s->sp > lk->sp || (s->sp == lk->sp && (!lk->equal || (s->flags & SPAN_TAIL))))
-		return false;
-	if (bpf_map_lookup_elem(&stack_copiers, &lk->ts->tgid))
-		return false;
-	if (s->sp == lk->sp)
-		return true;
-	if (on_own_stack(lk->ts, s->sp) && on_own_stack(lk->ts, lk->sp))
-		return true;
-	return s->ret && (bpf_probe_read_user(&slot, sizeof(slot), (void *)s->sp) || slot != s->ret);
+	if (s->sp == lk->sp && lk->equal)
+		/* a tail call enters with the slot of the one that it leaves */
+		gone = !(s->flags & SPAN_TAIL) || s->func == lk->func || slot_changed(s);
+	else if (s->sp < lk->sp && on_own_stack(lk->ts, s->sp) && on_own_stack(lk->ts, lk->sp))
+		gone = true;
+	else
+		gone = s->sp != lk->sp && slot_changed(s);
+	return gone && !bpf_map_lookup_elem(&stack_copiers, &lk->ts->tgid);
 }
 
 /* The row of a span's end. */
@@ -236,17 +261,21 @@ static __always_inline void span_report(const struct look *lk, const struct span
 	bpf_ringbuf_submit(ev, ring_flags());
 }
 
-/* A span that a look found gone: late by the time since the last look, inexact if others changed
- * the mm in that time, and unwound if it passed none of the ways out that are probed. */
+static __always_inline u64 changes_by_others(const struct thread_state *ts, const struct mm_state *st)
+{
+	return st->changes - ts->own_changes;
+}
+
+/* A span that a look found gone: unwound if it passed none of the ways out that are probed. */
 static __always_inline void span_close_late(const struct look *lk, const struct span *s)
 {
 	u32 flags = 0;
 
 	if (lk->all || ((s->flags & SPAN_COMPLETE) && !(s->flags & SPAN_TAIL)))
 		flags |= RT_F_UNWOUND;
-	if (lk->st->changes != lk->ts->look_changes)
+	if (changes_by_others(lk->ts, lk->st) != s->others)
 		flags |= RT_F_SHARED;
-	span_report(lk, s, lk->late_ns, flags);
+	span_report(lk, s, lk->now - s->open_ns, flags);
 }
 
 /* bpf_loop callback: takes the top span off if it is gone. */
@@ -341,30 +370,30 @@ static __always_inline void close_tails(struct look *lk)
 			return;
 }
 
-static __always_inline void span_push(struct thread_state *ts, u64 sp, u32 func, u32 func_flags)
+static __always_inline void span_is_open(const struct look *lk, struct span *s)
 {
+	s->open_ns = lk->now;
+	s->others = changes_by_others(lk->ts, lk->st);
+}
+
+static __always_inline void span_push(const struct look *lk, u32 func_flags)
+{
+	struct thread_state *ts = lk->ts;
 	struct span *s = span_make(ts, ts->depth);
 	u64 slot = 0;
 
 	if (!s)
 		return;
-	if (!on_own_stack(ts, sp))
-		bpf_probe_read_user(&slot, sizeof(slot), (void *)sp);
-	s->sp = sp;
+	if (!(func_flags & RT_FN_URETPROBE))
+		bpf_probe_read_user(&slot, sizeof(slot), (void *)lk->sp);
+	s->sp = lk->sp;
 	s->ret = slot;
-	s->func = func;
+	s->func = lk->func;
 	s->flags = func_flags & RT_FN_COMPLETE ? SPAN_COMPLETE : 0;
 	if (func_flags & RT_FN_TAIL_AT_ENTRY)
 		s->flags |= SPAN_TAIL;
+	span_is_open(lk, s);
 	ts->depth++;
-}
-
-/* The open spans are known to be open at this instant. */
-static __always_inline void look_done(struct thread_state *ts, const struct mm_state *st, u64 now)
-{
-	ts->look_ns = now;
-	if (st)
-		ts->look_changes = st->changes;
 }
 
 static __always_inline bool top_gone(struct look *lk)

@@ -204,6 +204,20 @@ static int func_add_spec(struct func *f, unsigned int spec)
 	return 0;
 }
 
+/* Exits on instructions that the kernel does not probe are left to be noticed. */
+static void drop_refused_exits(struct search *s, struct func_exits *exits)
+{
+	char text[64];
+	size_t kept = 0;
+
+	for (size_t i = 0; i < exits->n; i++)
+		if (disasm_cost(s->elf, exits->exits[i].addr, text, sizeof(text)) != COST_INVALID)
+			exits->exits[kept++] = exits->exits[i];
+	if (kept < exits->n)
+		exits->complete = false;
+	exits->n = kept;
+}
+
 /* Chooses the way in which the function's return will be seen. */
 static int plan_return(struct search *s, struct func *f, const struct elf_func *sym)
 {
@@ -215,7 +229,7 @@ static int plan_return(struct search *s, struct func *f, const struct elf_func *
 	f->returns = "noticed";
 	if (s->p->config.returns == RETURN_URETPROBE) {
 		f->returns = "uretprobe";
-		f->flags |= RT_FN_COMPLETE;
+		f->flags |= RT_FN_COMPLETE | RT_FN_URETPROBE;
 		return 0;
 	}
 	if (s->p->config.returns == RETURN_NOTICED)
@@ -227,6 +241,7 @@ static int plan_return(struct search *s, struct func *f, const struct elf_func *
 		func_exits__clear(&f->exits);
 		return 0;
 	}
+	drop_refused_exits(s, &f->exits);
 	f->returns = "probes on its exits";
 	for (size_t i = 0; i < f->exits.n; i++)
 		if (f->exits.exits[i].offset == f->offset)

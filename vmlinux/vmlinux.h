@@ -118,7 +118,9 @@ struct percpu_counter {
 	s32 *counters;
 };
 
-struct xol_area;
+struct xol_area {
+	long unsigned int vaddr;
+};
 
 struct uprobes_state {
 	struct xol_area *xol_area;

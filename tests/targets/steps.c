@@ -4,7 +4,6 @@
  * down what it reads of itself there. usage: steps SEED STEPS TRUTH-FILE
  * A line of truth: pid step rss anon file shmem swap, for each call of checkpoint, in its order.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
