@@ -233,7 +233,7 @@ static __always_inline bool span_gone(const struct look *lk, const struct span *
 	else if (s->sp < lk->sp && on_own_stack(lk->ts, s->sp) && on_own_stack(lk->ts, lk->sp))
 		gone = true;
 	else
-		gone = s->sp != lk->sp && slot_changed(s);
+		gone = slot_changed(s);
 	return gone && !bpf_map_lookup_elem(&stack_copiers, &lk->ts->tgid);
 }
 

@@ -29,6 +29,8 @@ struct run {
 	struct rows rows;
 	struct fact host, end; /* kind 0 until they are known */
 	uint64_t loss[RT_LOSS_MAX];
+	uint64_t until_ns; /* stepwise: what the last record releases, */
+	bool releasing;	   /* if it was a release */
 	bool headed, finished;
 };
 
@@ -49,14 +51,14 @@ const char *loss_name(enum rt_loss loss)
 }
 
 /* A tape that broke off early may have no host: sinks still get one, of empty strings. */
-static const struct fact_host *run__host(const struct run *run)
+const struct fact_host *run__host(const struct run *run)
 {
 	static const struct fact_host nobody = { .host = "", .kernel = "", .version = "" };
 
 	return run->host.kind == REC_HOST ? &run->host.host : &nobody;
 }
 
-static int run__header(struct run *run)
+int run__begin(struct run *run)
 {
 	const struct spec_stat *specs;
 	size_t n;
@@ -76,7 +78,7 @@ static int run__header(struct run *run)
 static int on_event(void *ctx, const struct rt_hdr *ev, uint64_t time_ns, uint64_t moved_ns)
 {
 	struct run *run = ctx;
-	int err = run__header(run);
+	int err = run__begin(run);
 
 	return err ? err : rows__event(&run->rows, ev, time_ns, moved_ns);
 }
@@ -87,7 +89,7 @@ struct run *run__new(const struct correlate_options *opt, const struct row_ops *
 
 	if (!run)
 		return NULL;
-	run->timeline = timeline__new(MAX_HELD, on_event, run);
+	run->timeline = timeline__new(opt->stepwise ? SIZE_MAX : MAX_HELD, on_event, run);
 	run->catalog = catalog__new();
 	run->rows = (struct rows){ .opt = *opt, .ops = ops, .ctx = ctx, .pt = proctree__new(),
 		.cat = run->catalog };
@@ -135,6 +137,11 @@ static int feed_release(struct run *run, const struct record *rec)
 	if (rec->len != sizeof(until_ns))
 		return -EBADMSG;
 	memcpy(&until_ns, rec->data, sizeof(until_ns));
+	if (run->rows.opt.stepwise) {
+		run->until_ns = until_ns;
+		run->releasing = true;
+		return 0;
+	}
 	err = timeline__release(run->timeline, until_ns);
 	if (err || !ops->flush)
 		return err;
@@ -187,6 +194,7 @@ int run__feed(void *ctx, const struct record *rec)
 {
 	struct run *run = ctx;
 
+	run->releasing = false;
 	switch (rec->kind) {
 	case REC_EVENT:
 		return feed_event(run, rec);
@@ -202,6 +210,20 @@ int run__feed(void *ctx, const struct record *rec)
 		return feed_fact(run, rec);
 	}
 	return 0; /* of a newer version */
+}
+
+/* --- step by step ----------------------------------------------------------------------------- */
+
+bool run__due(const struct run *run, uint64_t *time_ns)
+{
+	if (timeline__pending(run->timeline) > MAX_HELD)
+		return timeline__next(run->timeline, UINT64_MAX, time_ns);
+	return run->releasing && timeline__next(run->timeline, run->until_ns, time_ns);
+}
+
+int run__step(struct run *run)
+{
+	return timeline__step(run->timeline);
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */
@@ -240,7 +262,7 @@ int run__finish(struct run *run)
 	run->finished = true;
 	err = timeline__release(run->timeline, UINT64_MAX);
 	if (!err)
-		err = run__header(run);
+		err = run__begin(run);
 	if (!err)
 		err = rows__end(&run->rows);
 	if (!err)

@@ -66,7 +66,10 @@ const char *loss_name(enum rt_loss loss);
 
 /* Where rows go. Any may return -errno, which ends the run. */
 struct row_ops {
-	/* once, before anything else, when the host and all specs of the start are known */
+	/* only of several runs in one log, before the header: their hosts, whose own clocks their
+	 * times are of. Run 1 is the first; valid as long as rows come */
+	int (*runs)(void *ctx, const struct fact_host *const *hosts, size_t n);
+	/* once, before all else, when the host and all specs of the start are known */
 	int (*header)(void *ctx, const struct fact_host *host, const struct spec_stat *specs,
 		size_t n_specs);
 	int (*row)(void *ctx, const struct row *row);
@@ -82,6 +85,7 @@ struct correlate_options {
 	enum lang lang;
 	bool skip_extra;    /* the seed's format: extra labels neither print nor move a delta */
 	uint64_t min_delta; /* rows that moved less are not printed and move no delta */
+	bool stepwise;	    /* no event goes out but by run__step */
 };
 
 struct run;
@@ -91,6 +95,15 @@ struct run *run__new(const struct correlate_options *opt, const struct row_ops *
 /* A record_fn. -EBADMSG for an event or fact that does not decode (nothing is changed by it);
  * kinds of records that this version does not know are passed over. */
 int run__feed(void *run, const struct record *rec);
+/* The header, if it has not been given: later rows do it by themselves. */
+int run__begin(struct run *run);
+const struct fact_host *run__host(const struct run *run); /* of empty strings while unknown */
+/*
+ * Stepwise: is there an event that would have gone out by now, and at which time in the log? It
+ * has to go before the next record is fed, or the log is not the one that was live.
+ */
+bool run__due(const struct run *run, uint64_t *time_ns);
+int run__step(struct run *run);
 /* Releases what is held, ends all programs, and gives the summary. Once. */
 int run__finish(struct run *run);
 void run__free(struct run *run);

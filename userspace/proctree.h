@@ -35,6 +35,9 @@ struct proc {
 	uint64_t last_rss; /* rss at its last row */
 	uint64_t last_row_ns;
 	uint64_t lost;	   /* events of it that were lost */
+	/* of several runs in one log: which of them, counted from 1; 0 and NULL where there is one */
+	unsigned int run;
+	const char *host;
 };
 
 struct proctree;

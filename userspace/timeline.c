@@ -18,7 +18,6 @@
 #include "timeline.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -336,6 +335,23 @@ int timeline__release(struct timeline *tl, uint64_t until_ns)
 			return ret;
 	}
 	return 0;
+}
+
+bool timeline__next(const struct timeline *tl, uint64_t until_ns, uint64_t *time_ns)
+{
+	const struct entry *e = timeline__first(tl);
+
+	if (!e || e->time_ns > until_ns)
+		return false;
+	*time_ns = e->time_ns > tl->last_ns ? e->time_ns : tl->last_ns;
+	return true;
+}
+
+int timeline__step(struct timeline *tl)
+{
+	const struct entry *e = timeline__first(tl);
+
+	return e ? timeline__hand_on(tl, e) : 0;
 }
 
 size_t timeline__pending(const struct timeline *tl)

@@ -11,6 +11,7 @@
 #ifndef TIMELINE_H
 #define TIMELINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "../bpf/ramtrace.h"
@@ -26,6 +27,11 @@ struct timeline *timeline__new(size_t max_events, timeline_fn *fn, void *ctx);
 int timeline__push(struct timeline *tl, const struct rt_hdr *ev);
 /* Hands on all events up to and including `until_ns`, in order. 0 or what fn returned. */
 int timeline__release(struct timeline *tl, uint64_t until_ns);
+/* False: none of the time `until_ns` or before is held. *time_ns is that at which the earliest
+ * would go out. */
+bool timeline__next(const struct timeline *tl, uint64_t until_ns, uint64_t *time_ns);
+/* Hands on the earliest alone. 0 (also when nothing is held) or what fn returned. */
+int timeline__step(struct timeline *tl);
 size_t timeline__pending(const struct timeline *tl);
 void timeline__free(struct timeline *tl);
 
