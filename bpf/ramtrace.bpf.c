@@ -89,7 +89,7 @@ static __always_inline struct mm_state *mm_of(struct mm_struct *mm)
 static __noinline struct mm_state *process_track(struct task_struct *task, u32 flags)
 {
 	u32 tgid = BPF_CORE_READ(task, tgid);
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct mm_struct *mm = task->mm;
 	struct proc_state ps = {.mm = (u64)mm,
 		.start_ns = BPF_CORE_READ(task, group_leader, start_time),
 		.flags = flags};
@@ -285,7 +285,7 @@ static __always_inline void handle_entry(struct look *lk, u32 func_flags)
 static __always_inline int on_site(u64 cookie, u64 sp)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct mm_struct *mm = task->mm;
 	u32 site = RT_COOKIE_SITE(cookie), func_flags = RT_COOKIE_FLAGS(cookie);
 	struct look lk = {.sp = sp, .func = RT_COOKIE_FUNC(cookie)};
 	s64 pages[MM_KINDS];
@@ -455,7 +455,7 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	if (!st || kind >= MM_KINDS)
 		return 0;
 	task = bpf_get_current_task_btf();
-	current_mm = BPF_CORE_READ(task, mm);
+	current_mm = task->mm;
 	kthread = BPF_CORE_READ(task, flags) & PF_KTHREAD;
 	own = current_mm == mm && !kthread;
 	tgid = bpf_get_current_pid_tgid() >> 32;
@@ -489,7 +489,7 @@ static __noinline int look_between(struct task_struct *task)
 	lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
 	if (!lk.ts || !lk.ts->depth || !lk.ts->mm)
 		return 0;
-	mm = BPF_CORE_READ(task, mm);
+	mm = task->mm;
 	lk.st = mm_of(mm);
 	if (!lk.st || lk.ts->mm != (u64)mm)
 		return 0;
@@ -596,7 +596,7 @@ static __always_inline void inherit_spans(struct task_struct *parent, struct tas
 		if (!chunk || bpf_map_update_elem(&span_chunks, &key, chunk, BPF_ANY))
 			break;
 	}
-	to->mm = (u64)BPF_CORE_READ(child, mm);
+	to->mm = (u64)child->mm;
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -604,7 +604,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
 	u32 ptgid = BPF_CORE_READ(parent, tgid), tgid = BPF_CORE_READ(child, tgid);
 	struct proc_state *ps = bpf_map_lookup_elem(&procs, &ptgid);
-	bool borrowed = BPF_CORE_READ(parent, mm) == BPF_CORE_READ(child, mm);
+	bool borrowed = parent->mm == child->mm;
 	struct mm_state *st;
 	struct rt_fork *ev;
 	u32 one = 1;
@@ -666,7 +666,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 {
 	u32 tgid = BPF_CORE_READ(task, tgid);
 	struct proc_state *ps = bpf_map_lookup_elem(&procs, &tgid);
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct mm_struct *mm = task->mm;
 	struct mm_state *old, *st;
 	struct rt_exec *ev;
 	u32 flags;
@@ -712,7 +712,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 {
 	u32 tgid = BPF_CORE_READ(task, tgid);
 	struct proc_state *ps = bpf_map_lookup_elem(&procs, &tgid);
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct mm_struct *mm = task->mm;
 	struct mm_state *st;
 	struct rt_exit *ev;
 	u64 now, key;
@@ -808,7 +808,7 @@ int on_oom_victim(struct bpf_raw_tracepoint_args *ctx)
 
 static __noinline int send_totals(struct task_struct *task, struct proc_state *ps)
 {
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct mm_struct *mm = task->mm;
 	u64 key = ps->mm;
 	struct mm_state *st = bpf_map_lookup_elem(&mms, &key);
 	struct rt_totals_event *ev;
@@ -849,7 +849,7 @@ static __always_inline void adopt(struct task_struct *task, struct proc_state *p
 		return;
 	parent = bpf_map_lookup_elem(&procs, &ptgid);
 	if (parent)
-		borrowed = parent->mm && parent->mm == (u64)BPF_CORE_READ(task, mm);
+		borrowed = parent->mm && parent->mm == (u64)task->mm;
 	if (!ps && (!follow_children || !parent || !parent->mm))
 		return;
 	if (process_track(task, borrowed ? PROC_BORROWED : 0))
@@ -866,7 +866,7 @@ int on_task(struct bpf_iter__task *ctx)
 	if (!task)
 		return 0;
 	tgid = BPF_CORE_READ(task, tgid);
-	if (BPF_CORE_READ(task, pid) != tgid || !BPF_CORE_READ(task, mm))
+	if (BPF_CORE_READ(task, pid) != tgid || !task->mm)
 		return 0;
 	ps = bpf_map_lookup_elem(&procs, &tgid);
 	if (!report_processes)

@@ -35,7 +35,6 @@ enum {
 };
 
 #define PF_KTHREAD	  0x00200000 /* include/linux/sched.h */
-#define PCPC_MAX	  40	     /* largest struct percpu_counter that is read in one go */
 #define SNAPSHOT_TRIES	  4
 #define MAX_THREADS_SPLIT 256
 
@@ -117,26 +116,24 @@ static __always_inline void count_loss(u32 which)
 		*n += 1;
 }
 
-/* One read of all four counters: the struct's size differs between kernels, so plain array
- * indexing would not be relocated. */
-#define PCPC_SIZE     bpf_core_type_size(struct percpu_counter)
-#define PCPC_COUNT    bpf_core_field_offset(struct percpu_counter, count)
-#define PCPC_COUNTERS bpf_core_field_offset(struct percpu_counter, counters)
-#define MM_RSS_STAT   bpf_core_field_offset(struct mm_struct, rss_stat)
-
-struct pcpc_block {
-	char raw[PCPC_MAX * MM_KINDS];
-};
-
-#define PCPC_AT(block, kind, off, type) (*(type *)((block)->raw + (kind) * PCPC_SIZE + (off)))
-
-static __always_inline long pcpc_read(struct pcpc_block *b, const struct mm_struct *mm)
+static __always_inline void rss_copy(s64 *to, const s64 *from)
 {
-	u32 size = PCPC_SIZE * MM_KINDS;
+	to[0] = from[0];
+	to[1] = from[1];
+	to[2] = from[2];
+	to[3] = from[3];
+}
 
-	if (size > sizeof(b->raw))
-		return -1;
-	return bpf_probe_read_kernel(b->raw, size, (const void *)mm + MM_RSS_STAT);
+/* The counts, and whether any of their locks is held. Indices are constants: CO-RE relocates the
+ * size of an array's elements for no others. */
+static __always_inline u32 pcpc_counts(const struct mm_struct *mm, s64 *count)
+{
+	count[0] = mm->rss_stat[0].count;
+	count[1] = mm->rss_stat[1].count;
+	count[2] = mm->rss_stat[2].count;
+	count[3] = mm->rss_stat[3].count;
+	return mm->rss_stat[0].lock.raw_lock.val.counter | mm->rss_stat[1].lock.raw_lock.val.counter |
+	       mm->rss_stat[2].lock.raw_lock.val.counter | mm->rss_stat[3].lock.raw_lock.val.counter;
 }
 
 /* Adds each CPU's part to pages[]; one read a CPU where the four lie side by side (6.6 and later,
@@ -171,28 +168,18 @@ static __always_inline long pcpc_add_parts(s64 *pages, const struct mm_state *st
 /* One try. 0: stable, 1: moved meanwhile, negative: unreadable. */
 static __always_inline int pcpc_sum(const struct mm_struct *mm, const struct mm_state *st, s64 *pages)
 {
-	struct pcpc_block b;
-	s64 count[MM_KINDS];
+	s64 before[MM_KINDS], after[MM_KINDS];
 	u64 changes = *(volatile const u64 *)&st->changes;
 	u32 locked;
 
-	if (pcpc_read(&b, mm))
+	locked = pcpc_counts(mm, before);
+	rss_copy(pages, before);
+	if (pcpc_add_parts(pages, st))
 		return -1;
-	locked = PCPC_AT(&b, 0, 0, u32) | PCPC_AT(&b, 1, 0, u32) | PCPC_AT(&b, 2, 0, u32) |
-		 PCPC_AT(&b, 3, 0, u32);
-#pragma unroll
-	for (int k = 0; k < MM_KINDS; k++)
-		pages[k] = count[k] = PCPC_AT(&b, k, PCPC_COUNT, s64);
-	if (pcpc_add_parts(pages, st) || pcpc_read(&b, mm))
-		return -1;
-	locked |= PCPC_AT(&b, 0, 0, u32) | PCPC_AT(&b, 1, 0, u32) | PCPC_AT(&b, 2, 0, u32) |
-		  PCPC_AT(&b, 3, 0, u32);
-	if (*(volatile const u64 *)&st->changes != changes)
-		return 1;
-	return locked || PCPC_AT(&b, 0, PCPC_COUNT, s64) != count[0] ||
-	       PCPC_AT(&b, 1, PCPC_COUNT, s64) != count[1] ||
-	       PCPC_AT(&b, 2, PCPC_COUNT, s64) != count[2] ||
-	       PCPC_AT(&b, 3, PCPC_COUNT, s64) != count[3];
+	barrier();
+	locked |= pcpc_counts(mm, after);
+	return locked || *(volatile const u64 *)&st->changes != changes || before[0] != after[0] ||
+	       before[1] != after[1] || before[2] != after[2] || before[3] != after[3];
 }
 
 /* Up to 6.1: the mm's own counts and the caches of all threads of `task`. */
@@ -266,14 +253,6 @@ static __always_inline s64 rss_total(const s64 *pages)
 	return pages[MM_FILE] + pages[MM_ANON] + pages[MM_SHMEM];
 }
 
-static __always_inline void rss_copy(s64 *to, const s64 *from)
-{
-	to[0] = from[0];
-	to[1] = from[1];
-	to[2] = from[2];
-	to[3] = from[3];
-}
-
 static __always_inline void mm_note_peak(struct mm_state *st, const s64 *pages, u64 now)
 {
 	s64 total = rss_total(pages);
@@ -292,7 +271,6 @@ static __noinline struct mm_state *mm_track(struct mm_struct *mm, struct task_st
 	struct mm_cpu cpu = {};
 	struct mm_state *st;
 	u32 zero = 0;
-	struct pcpc_block b;
 
 	st = bpf_map_lookup_elem(&zero_mm, &zero);
 	if (!st)
@@ -306,11 +284,11 @@ static __noinline struct mm_state *mm_track(struct mm_struct *mm, struct task_st
 	st = bpf_map_lookup_elem(&mms, &key);
 	if (!st)
 		return NULL;
-	if (kcompat_rss_is_percpu() && !pcpc_read(&b, mm)) {
-		st->counters[0] = PCPC_AT(&b, 0, PCPC_COUNTERS, u64);
-		st->counters[1] = PCPC_AT(&b, 1, PCPC_COUNTERS, u64);
-		st->counters[2] = PCPC_AT(&b, 2, PCPC_COUNTERS, u64);
-		st->counters[3] = PCPC_AT(&b, 3, PCPC_COUNTERS, u64);
+	if (kcompat_rss_is_percpu()) {
+		st->counters[0] = (u64)mm->rss_stat[0].counters;
+		st->counters[1] = (u64)mm->rss_stat[1].counters;
+		st->counters[2] = (u64)mm->rss_stat[2].counters;
+		st->counters[3] = (u64)mm->rss_stat[3].counters;
 	}
 	return st;
 }
@@ -348,7 +326,9 @@ static __always_inline long mm_sum_kind(const struct mm_struct *mm, const struct
 	long err;
 
 	err = bpf_probe_read_kernel(&sum, sizeof(sum),
-		(const void *)mm + MM_RSS_STAT + kind * PCPC_SIZE + PCPC_COUNT);
+		(const void *)mm + bpf_core_field_offset(struct mm_struct, rss_stat) +
+			kind * bpf_core_type_size(struct percpu_counter) +
+			bpf_core_field_offset(struct percpu_counter, count));
 	for (u32 cpu = 0; cpu < RT_MAX_CPUS && cpu < nr_cpus; cpu++) {
 		err |= bpf_probe_read_kernel(&part, sizeof(part),
 			(void *)(st->counters[kind & 3] + cpu_offset[cpu]));

@@ -327,6 +327,50 @@ Test(sinks, a_report_of_many_processes_stays_short)
 	fclose(file);
 }
 
+/* What a report says of `n` backends, each with a title of its own, that came around a checkpointer. */
+static char *report_of_backends(uint32_t n)
+{
+	struct report *report = report__new(LANG_EN);
+	struct run_summary sum = { .host = &(struct fact_host){ .host = "" } };
+	FILE *file = tmpfile();
+	struct out *out = out__new(dup(fileno(file)));
+	char role[64], *text = calloc(1, 1 << 16);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct proc p = { .pid = i + 1, .role = role, .cmdline = "", .ended = true,
+			.have_rss = true, .rows = i != n / 2, .born_ns = i,
+			.totals.peak.anon = (i == n / 2 ? 1 : 7 + i % 2) * MIB };
+
+		if (i == n / 2)
+			strcpy(role, "postgres: checkpointer");
+		else
+			snprintf(role, sizeof(role), "postgres: app shop 10.0.0.%u(%u)", i % 5, 40000 + i);
+		cr_assert_eq(report__add(report, &p), 0);
+	}
+	cr_assert_eq(report__print(report, &sum, out), 0);
+	cr_assert_eq(out__close(out), 0);
+	rewind(file);
+	cr_assert_gt(fread(text, 1, (1 << 16) - 1, file), 0);
+	report__free(report);
+	fclose(file);
+	return text;
+}
+
+Test(sinks, a_crowd_does_not_push_a_lone_role_out_of_the_report)
+{
+	char *text = report_of_backends(3000);
+
+	cr_expect_not_null(strstr(text, "  postgres: checkpointer pid=1501 "), "%s", text);
+	cr_expect_null(strstr(text, "other postgres: checkpointer"));
+	/* a kind is named without what differs in it: the ports of its clients */
+	cr_expect_not_null(strstr(text, "  other postgres: app shop *.*.*.*(*) (2900) "), "%s", text);
+	free(text);
+	text = report_of_backends(100);
+	cr_expect_null(strstr(text, "other"), "a hundred have a line each");
+	cr_expect_not_null(strstr(text, "10.0.0.4(40099) pid=100 "));
+	free(text);
+}
+
 Test(sinks, a_table_is_aligned_by_what_a_terminal_shows)
 {
 	FILE *file = tmpfile();

@@ -51,7 +51,7 @@ const char *loss_name(enum rt_loss loss)
 }
 
 /* A tape that broke off early may have no host: sinks still get one, of empty strings. */
-const struct fact_host *run__host(const struct run *run)
+static const struct fact_host *run__host(const struct run *run)
 {
 	static const struct fact_host nobody = { .host = "", .kernel = "", .version = "" };
 

@@ -97,7 +97,6 @@ struct run *run__new(const struct correlate_options *opt, const struct row_ops *
 int run__feed(void *run, const struct record *rec);
 /* The header, if it has not been given: later rows do it by themselves. */
 int run__begin(struct run *run);
-const struct fact_host *run__host(const struct run *run); /* of empty strings while unknown */
 /*
  * Stepwise: is there an event that would have gone out by now, and at which time in the log? It
  * has to go before the next record is fed, or the log is not the one that was live.

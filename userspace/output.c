@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "correlate.h"
@@ -17,7 +18,8 @@ struct output {
 	struct tape_writer *tape;
 	struct out *file;
 	void *sink;
-	struct run *run;
+	struct run *run; /* NULL: of several tapes, which have their own */
+	uint64_t undecoded;
 	int tape_err, log_err;
 };
 
@@ -26,11 +28,55 @@ static struct sink_config sink_config(const struct options *opt, struct out *fil
 	return (struct sink_config){.out = file, .lang = opt->lang, .quiet = opt->quiet};
 }
 
-int output__open(const struct options *opt, struct output **out)
+static struct correlate_options correlate_options(const struct options *opt)
 {
-	struct correlate_options how = {.lang = opt->format->chinese ? LANG_ZH : opt->lang,
+	return (struct correlate_options){.lang = opt->format->chinese ? LANG_ZH : opt->lang,
 		.skip_extra = opt->format->skip_extra,
 		.min_delta = opt->min_delta};
+}
+
+static bool is_same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return a && b && !stat(a, &x) && !stat(b, &y) && S_ISREG(x.st_mode) &&
+	       x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* The log would overwrite what it is made from. */
+static bool log_is_a_tape(const struct options *opt)
+{
+	if (is_same_file(opt->output, opt->record))
+		return true;
+	for (size_t i = 0; i < opt->n_tapes; i++)
+		if (is_same_file(opt->output, opt->tapes[i]))
+			return true;
+	return false;
+}
+
+static int open_log(struct output *o)
+{
+	const char *path = o->opt->output;
+	int err;
+
+	if (!path) {
+		o->file = out__new(STDOUT_FILENO);
+		return o->file ? 0 : -ENOMEM;
+	}
+	if (log_is_a_tape(o->opt)) {
+		log_error("cannot create the log %s: it is the tape; give the log a file of its own",
+			path);
+		return -EEXIST;
+	}
+	err = out__open(path, &o->file);
+	if (err)
+		log_error("cannot create the log %s: %s", path, strerror(-err));
+	return err;
+}
+
+int output__open(const struct options *opt, struct output **out)
+{
+	struct correlate_options how = correlate_options(opt);
 	struct output *o = calloc(1, sizeof(*o));
 	struct sink_config config;
 	int err = -ENOMEM;
@@ -45,19 +91,15 @@ int output__open(const struct options *opt, struct output **out)
 			goto out;
 		}
 	}
-	if (opt->output) {
-		err = out__open(opt->output, &o->file);
-		if (err) {
-			log_error("cannot create the log %s: %s", opt->output, strerror(-err));
-			goto out;
-		}
-	} else {
-		o->file = out__new(STDOUT_FILENO);
-	}
+	err = open_log(o);
+	if (err)
+		goto out;
 	config = sink_config(opt, o->file);
-	o->sink = o->file ? opt->format->open(&config) : NULL;
-	o->run = o->sink ? run__new(&how, &opt->format->ops, o->sink) : NULL;
-	err = o->run ? 0 : -ENOMEM;
+	o->sink = opt->format->open(&config);
+	if (o->sink && opt->n_tapes < 2)
+		o->run = run__new(&how, &opt->format->ops, o->sink);
+	if (!o->sink || (!o->run && opt->n_tapes < 2))
+		err = -ENOMEM;
 out:
 	if (err)
 		output__close(o);
@@ -98,12 +140,31 @@ static int still_served(const struct output *o)
 int output__put(void *output, const struct record *rec)
 {
 	struct output *o = output;
+	int err;
 
 	if (o->tape && !o->tape_err)
 		tape_failed(o, tape_writer__put(o->tape, rec));
-	if (!o->log_err)
-		log_failed(o, run__feed(o->run, rec));
+	if (!o->log_err) {
+		err = run__feed(o->run, rec);
+		if (err == -EBADMSG)
+			o->undecoded++;
+		else
+			log_failed(o, err);
+	}
 	return still_served(o);
+}
+
+int output__merge(struct output *o, struct merge_tape *tapes, size_t n)
+{
+	struct correlate_options how = correlate_options(o->opt);
+
+	log_failed(o, merge_tapes(tapes, n, &how, &o->opt->format->ops, o->sink));
+	return still_served(o);
+}
+
+uint64_t output__undecoded(const struct output *o)
+{
+	return o->undecoded;
 }
 
 int output__flush(struct output *o)

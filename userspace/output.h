@@ -4,6 +4,7 @@
 #define OUTPUT_H
 
 #include "cli.h"
+#include "merge.h"
 #include "record.h"
 
 struct output;
@@ -11,8 +12,12 @@ struct output;
 /* Opens what the options name. 0, or -errno after a message. */
 int output__open(const struct options *opt, struct output **out);
 /* A record_fn: to the tape, then to the log. An error of either is told once, in a message; the
- * other goes on being served. Returns -errno when neither is left. */
+ * other goes on being served. Returns -errno when neither is left. A record that does not decode
+ * is left out of the log and counted. */
 int output__put(void *output, const struct record *rec);
+/* In place of put: several tapes to the log. -errno after a message. */
+int output__merge(struct output *o, struct merge_tape *tapes, size_t n);
+uint64_t output__undecoded(const struct output *o);
 /* Puts what is buffered where others can see it. */
 int output__flush(struct output *out);
 /* Ends the run: the report, the tape's end mark. 0, or the first error. NULL is fine. */

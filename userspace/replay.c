@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* --replay: the records of a tape through the same stages as live. */
+/* --replay: the records of tapes through the same stages as live. */
 #include "trace.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "log.h"
@@ -42,25 +43,61 @@ static int judge_end(const char *path, const struct tape_reader *reader)
 	}
 }
 
-int replay_run(const struct options *opt)
+/* What was missing from a tape that has been replayed. */
+static int judge(const char *path, const struct merge_tape *tape)
 {
-	struct tape_reader *reader = NULL;
-	struct output *output = NULL;
-	struct record rec;
-	int err, closed, n = 0;
+	int err = tape->err;
 
-	err = open_tape(opt->tapes[0], &reader);
+	if (err)
+		log_error("cannot read %s: %s", path, strerror(-err));
+	else
+		err = judge_end(path, tape->reader);
+	if (!tape->undecoded)
+		return err;
+	log_warn("%s: records that do not decode, left out: %" PRIu64, path, tape->undecoded);
+	return err ? err : -EBADMSG;
+}
+
+static int replay_one(struct output *output, struct merge_tape *tape)
+{
+	struct record rec;
+	int err = 0, n = 0;
+
+	while (!err && (n = tape_reader__next(tape->reader, &rec)) > 0)
+		err = output__put(output, &rec);
+	if (!err)
+		tape->err = n;
+	tape->undecoded = output__undecoded(output);
+	return err;
+}
+
+static int replay_tapes(const struct options *opt, struct merge_tape *tapes)
+{
+	struct output *output = NULL;
+	int err = 0, bad = 0;
+
+	for (size_t i = 0; i < opt->n_tapes && !err; i++)
+		err = open_tape(opt->tapes[i], &tapes[i].reader);
 	if (!err)
 		err = output__open(opt, &output);
-	while (!err && (n = tape_reader__next(reader, &rec)) > 0)
-		err = output__put(output, &rec);
-	if (!err && n < 0) {
-		err = n;
-		log_error("cannot read %s: %s", opt->tapes[0], strerror(-n));
-	}
-	if (!err)
-		err = judge_end(opt->tapes[0], reader);
-	closed = output__close(output);
-	tape_reader__close(reader);
-	return err || closed ? EXIT_TOOL_FAILED : 0;
+	if (err)
+		return err;
+	if (opt->n_tapes == 1)
+		err = replay_one(output, &tapes[0]);
+	else
+		err = output__merge(output, tapes, opt->n_tapes);
+	for (size_t i = 0; i < opt->n_tapes && !err; i++)
+		bad |= judge(opt->tapes[i], &tapes[i]);
+	return output__close(output) || err || bad ? -EIO : 0;
+}
+
+int replay_run(const struct options *opt)
+{
+	struct merge_tape *tapes = calloc(opt->n_tapes, sizeof(*tapes));
+	int err = tapes ? replay_tapes(opt, tapes) : -ENOMEM;
+
+	for (size_t i = 0; tapes && i < opt->n_tapes; i++)
+		tape_reader__close(tapes[i].reader);
+	free(tapes);
+	return err ? EXIT_TOOL_FAILED : 0;
 }

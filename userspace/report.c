@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "report.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 /* What the report says of a program, or of many of one role. */
 struct line {
 	char *name; /* role, or comm while the role is unknown */
+	char *kind; /* the same without its numbers: who it is compared with */
+	size_t crowd; /* programs of this kind that have lines of their own */
 	uint32_t pid;
 	uint64_t order; /* in which they ended */
 	uint64_t born_ns;
@@ -26,14 +29,13 @@ struct line {
 	struct rt_snapshot peak;
 	uint64_t rows, min_flt, maj_flt, lost;
 	int64_t foreign, footprint;
-	UT_hash_handle hh; /* lines of many: by name */
+	UT_hash_handle hh; /* lines of many: by kind */
 };
 
 struct report {
 	enum lang lang;
-	struct line *programs[MAX_PROGRAMS];
+	struct line *programs[MAX_PROGRAMS + 1]; /* the last place is for who comes too many */
 	size_t n_programs;
-	size_t worst; /* valid when all places are taken */
 	struct line *others;
 	uint64_t seen, running;
 };
@@ -52,6 +54,7 @@ static void line__free(struct line *l)
 	if (!l)
 		return;
 	free(l->name);
+	free(l->kind);
 	free(l);
 }
 
@@ -77,13 +80,28 @@ static int64_t change_rss(const struct rt_change *c)
 	return (int64_t)((uint64_t)c->file + (uint64_t)c->anon + (uint64_t)c->shmem);
 }
 
+/* Of several runs: "hostb Worker_TP0". */
+static char *make_name(const struct proc *p)
+{
+	char *what = p->role[0] ? strdup(p->role)
+				: out_clean(p->comm, strnlen(p->comm, RT_COMM_LEN));
+	char *name = NULL;
+
+	if (!what || !p->host || !p->host[0])
+		return what;
+	if (asprintf(&name, "%s%s%s", p->host, *what ? " " : "", what) < 0)
+		name = NULL;
+	free(what);
+	return name;
+}
+
 static struct line *line__new(const struct proc *p)
 {
 	struct line *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return NULL;
-	l->name = p->role[0] ? strdup(p->role) : out_clean(p->comm, strnlen(p->comm, RT_COMM_LEN));
+	l->name = make_name(p);
 	if (!l->name) {
 		free(l);
 		return NULL;
@@ -122,14 +140,6 @@ static bool better(const struct line *a, const struct line *b)
 	return a->order < b->order;
 }
 
-static void find_worst(struct report *r)
-{
-	r->worst = 0;
-	for (size_t i = 1; i < r->n_programs; i++)
-		if (better(r->programs[r->worst], r->programs[i]))
-			r->worst = i;
-}
-
 static void sum_into(struct line *to, const struct line *l)
 {
 	to->count++;
@@ -145,49 +155,71 @@ static void sum_into(struct line *to, const struct line *l)
 		to->peak = l->peak;
 }
 
-/* Takes the line: the first of its name becomes the sum of all. */
+/* Takes the line: the first of its kind becomes the sum of all. */
 static int add_other(struct report *r, struct line *l)
 {
 	struct line *sum;
 
-	HASH_FIND_STR(r->others, l->name, sum);
+	HASH_FIND_STR(r->others, l->kind, sum);
 	if (!sum && HASH_COUNT(r->others) >= MAX_ROLES) {
-		l->name[0] = '\0'; /* titles can be of any number: the rest share a line */
-		HASH_FIND_STR(r->others, l->name, sum);
+		l->kind[0] = '\0'; /* titles can be of any number: the rest share a line */
+		HASH_FIND_STR(r->others, l->kind, sum);
 	}
 	if (sum) {
 		sum_into(sum, l);
 		line__free(l);
 		return 0;
 	}
-	HASH_ADD_KEYPTR(hh, r->others, l->name, strlen(l->name), l);
+	HASH_ADD_KEYPTR(hh, r->others, l->kind, strlen(l->kind), l);
 	if (hash_added(l))
 		return 0;
 	line__free(l);
 	return -ENOMEM;
 }
 
+static void place(struct report *r, struct line *l)
+{
+	for (size_t i = 0; i < r->n_programs; i++) {
+		if (strcmp(r->programs[i]->kind, l->kind))
+			continue;
+		r->programs[i]->crowd++;
+		l->crowd++;
+	}
+	r->programs[r->n_programs++] = l;
+}
+
+/* Who goes when there are too many: the least of the largest crowd, so that a thousand backends do
+ * not push out the one checkpointer. */
+static struct line *displace(struct report *r)
+{
+	size_t worst = 0;
+	struct line *l;
+
+	for (size_t i = 1; i < r->n_programs; i++) {
+		const struct line *a = r->programs[i], *b = r->programs[worst];
+
+		if (a->crowd != b->crowd ? a->crowd > b->crowd : better(b, a))
+			worst = i;
+	}
+	l = r->programs[worst];
+	r->programs[worst] = r->programs[--r->n_programs];
+	for (size_t i = 0; i < r->n_programs; i++)
+		if (!strcmp(r->programs[i]->kind, l->kind))
+			r->programs[i]->crowd--;
+	return l;
+}
+
 int report__add(struct report *r, const struct proc *p)
 {
-	struct line *l = line__new(p), *out;
+	struct line *l = line__new(p);
 
 	if (!l)
 		return -ENOMEM;
 	l->order = r->seen++;
 	if (!p->ended && !p->borrowed)
 		r->running++;
-	if (r->n_programs < MAX_PROGRAMS) {
-		r->programs[r->n_programs++] = l;
-		if (r->n_programs == MAX_PROGRAMS)
-			find_worst(r);
-		return 0;
-	}
-	if (!better(l, r->programs[r->worst]))
-		return add_other(r, l);
-	out = r->programs[r->worst];
-	r->programs[r->worst] = l;
-	find_worst(r);
-	return add_other(r, out);
+	place(r, l);
+	return r->n_programs > MAX_PROGRAMS ? add_other(r, displace(r)) : 0;
 }
 
 /* --- how it is shown -------------------------------------------------------------------------- */
@@ -205,7 +237,7 @@ static double mib(uint64_t bytes)
 static void cell_name(const struct report *r, struct table *t, const struct line *l)
 {
 	if (l->hh.tbl)
-		table__cell(t, "%s%s%s (%lu)", text(r, TEXT_OTHERS), l->name[0] ? " " : "", l->name,
+		table__cell(t, "%s%s%s (%lu)", text(r, TEXT_OTHERS), l->kind[0] ? " " : "", l->kind,
 			(unsigned long)l->count);
 	else
 		table__cell(t, "%s%spid=%u", l->name, l->name[0] ? " " : "", l->pid);
@@ -276,9 +308,9 @@ static int by_birth(const void *a, const void *b)
 	return (x->order > y->order) - (x->order < y->order);
 }
 
-static int by_name(const struct line *a, const struct line *b)
+static int by_kind(const struct line *a, const struct line *b)
 {
-	return strcmp(a->name, b->name);
+	return strcmp(a->kind, b->kind);
 }
 
 static void heading(const struct report *r, struct out *o, enum lang_text id)
@@ -470,7 +502,7 @@ int report__print(struct report *r, const struct run_summary *sum, struct out *o
 	int err = 0;
 
 	qsort(r->programs, r->n_programs, sizeof(r->programs[0]), by_birth);
-	HASH_SORT(r->others, by_name);
+	HASH_SORT(r->others, by_kind);
 	print_title(r, sum, o);
 	if (r->n_programs) {
 		err = print_programs(r, o, false);

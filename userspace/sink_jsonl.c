@@ -19,6 +19,8 @@ struct jsonl {
 	struct out *out;
 	enum lang lang;
 	struct strcache *strings;
+	const struct fact_host *const *runs; /* NULL: there is one */
+	size_t n_runs;
 	int err;
 };
 
@@ -121,12 +123,50 @@ static void put_change(struct jsonl *j, const char *key, const struct rt_change 
 	out__str(j->out, "}");
 }
 
+/* Whose it is, in a log of several runs. */
+static void put_run(struct jsonl *j, const struct proc *p)
+{
+	if (!p->host)
+		return;
+	put_str(j, ",\"host\":", p->host);
+	put_u64(j, ",\"run\":", p->run);
+}
+
 static const char *when_name(enum rt_when when)
 {
 	return when == RT_ENTRY ? "entry" : when == RT_RETURN ? "return" : "point";
 }
 
 /* --- lines ------------------------------------------------------------------------------------ */
+
+static int jsonl__runs(void *ctx, const struct fact_host *const *hosts, size_t n)
+{
+	struct jsonl *j = ctx;
+
+	j->runs = hosts;
+	j->n_runs = n;
+	return 0;
+}
+
+static void put_runs(struct jsonl *j)
+{
+	if (!j->runs)
+		return;
+	out__str(j->out, ",\"runs\":[");
+	for (size_t i = 0; i < j->n_runs; i++) {
+		const struct fact_host *h = j->runs[i];
+
+		put_u64(j, i ? ",{\"run\":" : "{\"run\":", i + 1);
+		put_str(j, ",\"host\":", h->host ? h->host : "");
+		put_str(j, ",\"kernel\":", h->kernel ? h->kernel : "");
+		put_str(j, ",\"version\":", h->version ? h->version : "");
+		put_u64(j, ",\"cpus\":", h->cpus);
+		put_u64(j, ",\"start_ns\":", h->start_ns);
+		put_i64(j, ",\"realtime_offset_ns\":", h->realtime_offset_ns);
+		out__str(j->out, "}");
+	}
+	out__str(j->out, "]");
+}
 
 static int jsonl__header(void *ctx, const struct fact_host *host, const struct spec_stat *specs,
 	size_t n_specs)
@@ -157,6 +197,7 @@ static int jsonl__header(void *ctx, const struct fact_host *host, const struct s
 		out__str(j->out, "}");
 	}
 	out__str(j->out, "]");
+	put_runs(j);
 	return end_line(j);
 }
 
@@ -189,6 +230,7 @@ static int jsonl__row(void *ctx, const struct row *row)
 	put_bool(j, ",\"unwound\":", row->unwound);
 	put_bool(j, ",\"borrowed\":", row->borrowed);
 	put_bool(j, ",\"unstable\":", row->unstable);
+	put_run(j, row->proc);
 	return end_line(j);
 }
 
@@ -202,6 +244,7 @@ static int jsonl__loss(void *ctx, const struct loss *loss)
 	put_u64(j, ",\"start_ns\":", loss->proc->start_ns);
 	put_str(j, ",\"role\":", loss->proc->role);
 	put_u64(j, ",\"count\":", loss->count);
+	put_run(j, loss->proc);
 	return end_line(j);
 }
 
@@ -277,6 +320,7 @@ static int jsonl__process(void *ctx, const struct proc *p)
 		put_null(j, ",\"baseline\":");
 	put_u64(j, ",\"lost\":", p->lost);
 	put_memory(j, p);
+	put_run(j, p);
 	return end_line(j);
 }
 
@@ -348,6 +392,7 @@ const struct sink sink_jsonl = {
 	.help = "one JSON object a line, for scripts (--json-schema prints its schema)",
 	.open = jsonl__open,
 	.ops = {
+		.runs = jsonl__runs,
 		.header = jsonl__header,
 		.row = jsonl__row,
 		.loss = jsonl__loss,

@@ -90,7 +90,7 @@ static void put_time(struct text *t, uint64_t time_ns)
 	out__bytes(t->out, buf + at, sizeof(buf) - (size_t)at);
 }
 
-/* "[   12.345s] (Worker_TP0 pid=4188) " */
+/* "[   12.345s] (Worker_TP0 pid=4188) ", of several runs "(hostb Worker_TP0 pid=4188) ". */
 static void put_who(struct text *t, uint64_t time_ns, const struct proc *p)
 {
 	struct out *o = t->out;
@@ -98,6 +98,10 @@ static void put_who(struct text *t, uint64_t time_ns, const struct proc *p)
 	out__str(o, "[");
 	put_time(t, time_ns);
 	out__str(o, "s] (");
+	if (p->host && p->host[0]) {
+		out__str(o, p->host); /* clean, as the role is: see fact.h */
+		out__str(o, " ");
+	}
 	if (p->role[0]) {
 		out__str(o, p->role); /* clean: see proctree.h */
 		out__str(o, " ");

@@ -108,8 +108,14 @@ typedef struct {
 
 typedef atomic64_t atomic_long_t;
 
-typedef struct {
-	unsigned int dummy;
+typedef struct qspinlock {
+	union {
+		atomic_t val;
+	};
+} arch_spinlock_t;
+
+typedef struct raw_spinlock {
+	arch_spinlock_t raw_lock;
 } raw_spinlock_t;
 
 struct percpu_counter {
