@@ -2,6 +2,7 @@
 #include "output.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -184,6 +185,9 @@ int output__close(struct output *o)
 		return 0;
 	if (o->run && !o->log_err)
 		log_failed(o, run__finish(o->run));
+	if (o->undecoded && !o->opt->n_tapes)
+		log_warn("records of this run that do not decode, left out of the log: %" PRIu64,
+			o->undecoded);
 	run__free(o->run);
 	if (o->sink && o->opt->format->close)
 		o->opt->format->close(o->sink);
