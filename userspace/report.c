@@ -95,6 +95,23 @@ static char *make_name(const struct proc *p)
 	return name;
 }
 
+/* "parallel worker for PID 4188" is one of the "parallel worker for PID *". */
+static char *kind_of(const char *name)
+{
+	char *kind = strdup(name), *to = kind;
+
+	if (!kind)
+		return NULL;
+	for (; *name; name++) {
+		if (!isdigit((unsigned char)*name))
+			*to++ = *name;
+		else if (to == kind || to[-1] != '*')
+			*to++ = '*';
+	}
+	*to = '\0';
+	return kind;
+}
+
 static struct line *line__new(const struct proc *p)
 {
 	struct line *l = calloc(1, sizeof(*l));
@@ -102,8 +119,9 @@ static struct line *line__new(const struct proc *p)
 	if (!l)
 		return NULL;
 	l->name = make_name(p);
-	if (!l->name) {
-		free(l);
+	l->kind = l->name ? kind_of(l->name) : NULL;
+	if (!l->kind) {
+		line__free(l);
 		return NULL;
 	}
 	l->count = 1;
