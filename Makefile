@@ -160,8 +160,26 @@ test: test-deps ## set up what is missing, build, and run all tests
 run-tests: $(TOOL) $(UNIT_TESTS) $(TARGETS) $(KERNEL_TESTS)
 	$(Q)sh tests/run.sh $(UNIT_TESTS) $(KERNEL_TESTS)
 
+# --- benchmark ----------------------------------------------------------------------------------
+
+BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+
+$(BUILD)/bench/bench: tests/bench/bench.c $(LIB) | $(BUILD)/bench
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -std=gnu11 $< $(LIB) $(LDFLAGS) $(LDLIBS) -o $@
+
+$(BUILD)/bench/%: tests/bench/%.c | $(BUILD)/bench
+	$(call say,CC,$<)
+	$(Q)$(CC) -O2 -g -Wall -Wextra $< -o $@
+
+$(BUILD)/bench/hit.yaml: tests/bench/hit.yaml | $(BUILD)/bench
+	$(Q)sed 's|@DIR@|$(abspath $(BUILD)/bench)|' $< > $@
+
+bench: deps $(TOOL) $(BENCH) $(BUILD)/bench/hit.yaml ## measure what tracing costs (root, BPF, quiet machine)
+	$(Q)$(BUILD)/bench/bench $(TOOL) $(abspath $(BUILD)/bench)
+
 clean: ## remove everything that was made
 	rm -rf build
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/tests/*.d $(BUILD)/targets/*.d)
-.PHONY: all help deps test-deps targets unit kernel test run-tests clean FORCE
+.PHONY: all help bench deps test-deps targets unit kernel test run-tests clean FORCE

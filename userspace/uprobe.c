@@ -119,7 +119,8 @@ void uprobe_prepare_multi(struct bpf_program *prog)
 
 struct attach_job {
 	struct uprobe_links *links;
-	struct bpf_program *prog;
+	struct bpf_program *prog; /* one by one, */
+	int prog_fd;		  /* or as one link */
 	const char *path;
 	bool ret;
 	uint64_t *offsets, *cookies, *semaphores;
@@ -133,7 +134,7 @@ static int attach_range(struct attach_job *job, size_t from, size_t n)
 {
 	int fd, err;
 
-	fd = link_multi(bpf_program__fd(job->prog), job->path, job->offsets + from,
+	fd = link_multi(job->prog_fd, job->path, job->offsets + from,
 		job->cookies + from, job->have_semaphores ? job->semaphores + from : NULL, n, job->ret);
 	if (fd >= 0)
 		return keep(job->links, fd, NULL, n);
@@ -196,6 +197,7 @@ int uprobe_attach(struct uprobe_links *links, struct bpf_program *prog, bool mul
 {
 	struct attach_job job = {.links = links,
 		.prog = prog,
+		.prog_fd = bpf_program__fd(prog),
 		.path = path,
 		.ret = how == UPROBE_RETURN,
 		.refused = refused};
@@ -209,4 +211,19 @@ int uprobe_attach(struct uprobe_links *links, struct bpf_program *prog, bool mul
 	if (!err && job.n_refused == n)
 		err = job.err;
 	return err;
+}
+
+int uprobe_attach_fd(struct uprobe_links *links, int prog_fd, const char *path,
+	const struct uprobe_site *sites, size_t n)
+{
+	struct attach_job job = {.links = links, .prog_fd = prog_fd, .path = path};
+	size_t *refused = calloc(n, sizeof(*refused));
+	int err;
+
+	if (!refused)
+		return -ENOMEM;
+	job.refused = refused;
+	err = attach_multi(&job, sites, n);
+	free(refused);
+	return err ? err : job.n_refused ? job.err : 0;
 }

@@ -45,4 +45,8 @@ int uprobe_attach(struct uprobe_links *links, struct bpf_program *prog, bool mul
 	const char *path, const struct uprobe_site *sites, size_t n, size_t *refused,
 	size_t *n_refused);
 
+/* One uprobe_multi link of any program, by descriptor. 0, or -errno. */
+int uprobe_attach_fd(struct uprobe_links *links, int prog_fd, const char *path,
+	const struct uprobe_site *sites, size_t n);
+
 #endif
