@@ -260,14 +260,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_LIST:
 		opt->command = CMD_LIST;
 		return 0;
+	case ARGP_KEY_ARG: /* options may follow a tape; what follows a command is the command's */
+		if (opt->command != CMD_REPLAY)
+			return ARGP_ERR_UNKNOWN;
+		return append(&opt->tapes, &opt->n_tapes, sizeof(char *), &arg) ? ENOMEM : 0;
 	case ARGP_KEY_ARGS:
-		if (opt->command == CMD_REPLAY) {
-			for (int i = state->next; i < state->argc; i++)
-				if (append(&opt->tapes, &opt->n_tapes, sizeof(char *), &state->argv[i]))
-					return ENOMEM;
-		} else {
-			opt->argv = state->argv + state->next;
-		}
+		opt->argv = state->argv + state->next;
 		state->next = state->argc;
 		return 0;
 	default:

@@ -317,21 +317,21 @@ static int attach_all(struct tracer *t)
 	return ret;
 }
 
-/* The record stream begins with the host and the specs, then what every process has now. */
+/* Before the first event come the host and the specs, then what every process has now. */
 static int begin(struct tracer *t)
 {
 	int err;
 
 	t->start_ns = clock_ns(CLOCK_MONOTONIC);
-	err = emit_host(t);
-	if (!err)
-		err = attach_all(t);
+	err = attach_all(t);
 	if (!err)
 		err = judge_specs(t);
 	if (err)
 		return err;
 	decide_points(t);
-	err = probes__tell(t->probes);
+	err = emit_host(t); /* it says whether there are points */
+	if (!err)
+		err = probes__tell(t->probes);
 	if (!err)
 		err = session__report(t->session);
 	t->attaching = true;
