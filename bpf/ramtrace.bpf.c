@@ -102,8 +102,10 @@ static __noinline struct mm_state *process_track(struct task_struct *task, u32 f
 	if (flags & PROC_BORROWED)
 		return mm_of(mm);
 	st = mm_track(mm, task);
-	if (!st)
+	if (!st) {
+		bpf_map_delete_elem(&procs, &tgid);
 		return NULL;
+	}
 	st->tgid = tgid;
 	st->start_ns = ps.start_ns;
 	mm_baseline(st, mm, task, bpf_ktime_get_ns());
@@ -192,7 +194,8 @@ static __always_inline bool look_snapshot(struct look *lk, struct mm_struct *mm,
 
 static __always_inline void send_entry(const struct look *lk)
 {
-	struct rt_checkpoint *ev = event_reserve(sizeof(*ev), lk->st);
+	u64 wake;
+	struct rt_checkpoint *ev = checkpoint_reserve(lk->st, &wake);
 
 	if (!ev)
 		return;
@@ -206,7 +209,7 @@ static __always_inline void send_entry(const struct look *lk)
 	ev->func = lk->func;
 	ev->when = RT_ENTRY;
 	ev->flags = lk->flags | (lk->ts->borrowed ? RT_F_BORROWED : 0);
-	bpf_ringbuf_submit(ev, ring_flags());
+	bpf_ringbuf_submit(ev, wake);
 }
 
 static __always_inline void handle_ret(struct look *lk)
@@ -360,13 +363,14 @@ static __always_inline void send_point(struct mm_struct *mm, struct task_struct 
 {
 	s64 pages[MM_KINDS];
 	struct rt_checkpoint *ev;
+	u64 wake;
 	int ret = rss_read(mm, task, st, pages);
 
 	if (ret < 0) {
 		count_loss(RT_LOSS_READ);
 		return;
 	}
-	ev = event_reserve(sizeof(*ev), st);
+	ev = checkpoint_reserve(st, &wake);
 	if (!ev)
 		return;
 	event_header(&ev->h, RT_EV_CHECKPOINT, sizeof(*ev), st);
@@ -380,7 +384,7 @@ static __always_inline void send_point(struct mm_struct *mm, struct task_struct 
 	ev->func = RT_NO_FUNC;
 	ev->when = RT_POINT;
 	ev->flags = ret > 0 ? RT_F_UNSTABLE : 0;
-	bpf_ringbuf_submit(ev, ring_flags());
+	bpf_ringbuf_submit(ev, wake);
 }
 
 /* Is the current task faulting in the page on which a probed instruction is single-stepped? */
@@ -680,11 +684,16 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	old = bpf_map_lookup_elem(&mms, &old_mm);
 	end_spans(task, NULL, old, now);
 	st = process_track(task, 0);
-	if (!st)
+	if (!st) {
+		if (old_mm && !(flags & PROC_BORROWED))
+			mm_forget(old_mm);
 		return 0;
+	}
 	ev = event_reserve(sizeof(*ev), st);
 	if (ev) {
-		event_header(&ev->h, RT_EV_EXEC, sizeof(*ev), st);
+		/* what was lost belongs to the program that ended */
+		event_header(&ev->h, RT_EV_EXEC, sizeof(*ev),
+			old && !(flags & PROC_BORROWED) ? old : NULL);
 		ev->h.pid = tgid;
 		ev->h.tid = BPF_CORE_READ(task, pid);
 		ev->h.start_ns = st->start_ns;
@@ -806,6 +815,8 @@ int on_oom_victim(struct bpf_raw_tracepoint_args *ctx)
 
 /* --- all processes at one time --------------------------------------------------------------------- */
 
+/* 1: there is no room at present. The iterator offers the process again, after its reader, which is
+ * the one that reads the ring too, has made some. */
 static __noinline int send_totals(struct task_struct *task, struct proc_state *ps)
 {
 	struct mm_struct *mm = task->mm;
@@ -816,9 +827,9 @@ static __noinline int send_totals(struct task_struct *task, struct proc_state *p
 
 	if (!st)
 		return 0;
-	ev = event_reserve(sizeof(*ev), st);
+	ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
 	if (!ev)
-		return 0;
+		return 1;
 	event_header(&ev->h, RT_EV_TOTALS, sizeof(*ev), st);
 	ev->h.pid = ev->h.tid = BPF_CORE_READ(task, tgid);
 	ev->h.start_ns = ps->start_ns;
@@ -872,6 +883,6 @@ int on_task(struct bpf_iter__task *ctx)
 	if (!report_processes)
 		adopt(task, ps);
 	else if (ps && ps->mm && !(ps->flags & PROC_WAITS_FOR_EXEC))
-		send_totals(task, ps);
+		return send_totals(task, ps);
 	return 0;
 }

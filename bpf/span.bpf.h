@@ -107,30 +107,54 @@ struct {
 	__uint(max_entries, 4 << 20);
 } ring SEC(".maps");
 
-/* Knob: pending bytes at which the reader is woken; below it reads by its own clock. */
+/* Knobs: pending bytes at which the reader is woken (below it reads by its own clock), and up to
+ * which checkpoints are taken. What lies above is kept for the life of processes: a flood of
+ * checkpoints loses checkpoints, never a process. */
 const volatile __u64 ring_wake = 1 << 20;
+const volatile __u64 ring_limit = 3 << 20;
 
 /* Waking costs more than an event, so it is done in a narrow band only: the reader looks every few
  * milliseconds anyway. */
-static __always_inline u64 ring_flags(void)
+static __always_inline u64 wake_flags(u64 pending)
 {
-	u64 pending = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
-
 	return pending >= ring_wake && pending < ring_wake + 16384 ? BPF_RB_FORCE_WAKEUP
 								   : BPF_RB_NO_WAKEUP;
 }
 
-/* Room for an event, or NULL: then the loss is counted, for the whole and for the process, and the
- * process's next event tells of it. */
+static __always_inline u64 ring_flags(void)
+{
+	return wake_flags(bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA));
+}
+
+/* Counted for the whole and for the process, whose next event tells of it. */
+static __always_inline void event_lost(struct mm_state *st)
+{
+	count_loss(RT_LOSS_RING);
+	if (st)
+		__sync_fetch_and_add(&st->lost, 1);
+}
+
+/* Room for an event of a process's life, or NULL (counted). */
 static __always_inline void *event_reserve(u64 size, struct mm_state *st)
 {
 	void *ev = bpf_ringbuf_reserve(&ring, size, 0);
 
-	if (!ev) {
-		count_loss(RT_LOSS_RING);
-		if (st)
-			__sync_fetch_and_add(&st->lost, 1);
-	}
+	if (!ev)
+		event_lost(st);
+	return ev;
+}
+
+/* Room for a checkpoint, or NULL (counted). *flags is for its submission. */
+static __always_inline struct rt_checkpoint *checkpoint_reserve(struct mm_state *st, u64 *flags)
+{
+	u64 pending = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+	struct rt_checkpoint *ev = NULL;
+
+	*flags = wake_flags(pending);
+	if (pending < ring_limit)
+		ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
+	if (!ev)
+		event_lost(st);
 	return ev;
 }
 
@@ -240,7 +264,8 @@ static __always_inline bool span_gone(const struct look *lk, const struct span *
 /* The row of a span's end. */
 static __always_inline void span_report(const struct look *lk, const struct span *s, u64 late_ns, u32 flags)
 {
-	struct rt_checkpoint *ev = event_reserve(sizeof(*ev), lk->st);
+	u64 wake;
+	struct rt_checkpoint *ev = checkpoint_reserve(lk->st, &wake);
 
 	if (!ev)
 		return;
@@ -258,7 +283,7 @@ static __always_inline void span_report(const struct look *lk, const struct span
 	if (lk->ts->borrowed)
 		flags |= RT_F_BORROWED;
 	ev->flags = lk->flags | flags;
-	bpf_ringbuf_submit(ev, ring_flags());
+	bpf_ringbuf_submit(ev, wake);
 }
 
 static __always_inline u64 changes_by_others(const struct thread_state *ts, const struct mm_state *st)

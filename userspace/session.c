@@ -13,6 +13,9 @@
 #include "log.h"
 #include "ramtrace.skel.h"
 
+#define MIN_HEADROOM   16384 /* of the ring, for what is no checkpoint */
+#define EVENTS_A_PAUSE 65536
+
 struct session {
 	struct ramtrace_bpf *bpf;
 	struct ring_buffer *ring;
@@ -52,6 +55,8 @@ static void set_knobs(struct session *s, const struct session_config *config)
 	bpf->rodata->tool_tgid = getpid();
 	bpf->rodata->follow_children = config->follow_children;
 	bpf->rodata->ring_wake = config->ring_bytes / 4;
+	bpf->rodata->ring_limit = config->ring_bytes -
+		(config->ring_bytes / 8 > MIN_HEADROOM ? config->ring_bytes / 8 : MIN_HEADROOM);
 	bpf_map__set_max_entries(bpf->maps.ring, config->ring_bytes);
 	bpf_map__set_max_entries(bpf->maps.hits, config->max_funcs);
 	if (s->multi) {
@@ -181,8 +186,9 @@ int session__want(struct session *s, pid_t pid, bool waits_for_exec)
 	return 0;
 }
 
-/* Runs the task iterator once over all tasks. */
-static int run_iterator(struct session *s)
+/* Runs the task iterator once over all tasks. When the ring has no room for what it sends, it
+ * pauses, and fn takes what is there. */
+static int run_iterator(struct session *s, session_event_fn *fn, void *ctx)
 {
 	struct bpf_link *link = bpf_program__attach_iter(s->bpf->progs.on_task, NULL);
 	char buf[256];
@@ -196,11 +202,15 @@ static int run_iterator(struct session *s)
 		err = -errno;
 		goto out;
 	}
-	do
-		n = read(fd, buf, sizeof(buf));
-	while (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)));
-	if (n < 0)
+	while (!err && (n = read(fd, buf, sizeof(buf)))) {
+		if (n > 0 || errno == EINTR)
+			continue;
 		err = -errno;
+		if (err == -EAGAIN)
+			err = fn ? session__poll(s, fn, ctx, EVENTS_A_PAUSE) : 0;
+		if (err > 0)
+			err = 0;
+	}
 	close(fd);
 out:
 	bpf_link__destroy(link);
@@ -215,7 +225,7 @@ int session__adopt(struct session *s)
 	 * meanwhile by a process not yet traced. */
 	do {
 		s->bpf->bss->adopted = 0;
-		err = run_iterator(s);
+		err = run_iterator(s, NULL, NULL);
 		if (err)
 			return err;
 		total += s->bpf->bss->adopted;
@@ -223,12 +233,12 @@ int session__adopt(struct session *s)
 	return total;
 }
 
-int session__report(struct session *s)
+int session__report(struct session *s, session_event_fn *fn, void *ctx)
 {
 	int err;
 
 	s->bpf->bss->report_processes = 1;
-	err = run_iterator(s);
+	err = run_iterator(s, fn, ctx);
 	s->bpf->bss->report_processes = 0;
 	return err;
 }

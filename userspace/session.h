@@ -37,8 +37,9 @@ unsigned int session__cpus(const struct session *s);
 int session__want(struct session *s, pid_t pid, bool waits_for_exec);
 /* Takes in all that are wanted, and their descendants. How many were new, or -errno. */
 int session__adopt(struct session *s);
-/* Asks for an RT_EV_TOTALS of each traced process. */
-int session__report(struct session *s);
+/* Asks for an RT_EV_TOTALS of each traced process; none is lost, however small the ring is: fn gets
+ * what does not fit into it, and the rest is for the next poll. -errno, or what fn returned. */
+int session__report(struct session *s, session_event_fn *fn, void *ctx);
 /* --step; 0: no points. May be changed at any time. */
 void session__set_step(struct session *s, uint64_t bytes);
 /* This process copies stacks in and out: see span.bpf.h. */

@@ -332,9 +332,9 @@ static int begin(struct tracer *t)
 	err = emit_host(t); /* it says whether there are points */
 	if (!err)
 		err = probes__tell(t->probes);
-	if (!err)
-		err = session__report(t->session);
 	t->attaching = true;
+	if (!err)
+		err = session__report(t->session, on_event, t);
 	if (!err)
 		err = session__poll(t->session, on_event, t, EVENTS_PER_POLL);
 	t->attaching = false;
@@ -470,7 +470,8 @@ static int turn(struct tracer *t)
 	if (n < 0)
 		return n;
 	err = learn(t);
-	if (!err)
+	/* while there is more in the ring, it may be older than what would be released */
+	if (!err && n < EVENTS_PER_POLL)
 		err = emit_release(t, t->now_ns - WINDOW_NS);
 	if (!err)
 		err = output__flush(t->output);
@@ -506,7 +507,7 @@ static int wind_up(struct tracer *t)
 	int err, n;
 
 	session__detach(t->session);
-	err = session__report(t->session);
+	err = session__report(t->session, on_event, t);
 	do
 		n = session__poll(t->session, on_event, t, EVENTS_PER_POLL);
 	while (n >= EVENTS_PER_POLL);
