@@ -544,7 +544,7 @@ Test(merge, a_flood_that_is_never_released_stays_in_order)
 
 		for (uint64_t k = 0; k < 140000; k++)
 			put_event(w, cp, .pid = 5,
-				.time_ns = k % 20000 == 19999 ? k : 1000 + (k ^ 3) * (1 + i),
+				.time_ns = k % 20000 == 19999 ? 1 : 1000 + (k ^ 3) * (1 + i),
 				.func = 7, .when = RT_ENTRY, .anon = k);
 	}
 	s = merged(&t);
