@@ -21,6 +21,7 @@ struct output {
 	void *sink;
 	struct run *run; /* NULL: of several tapes, which have their own */
 	uint64_t undecoded;
+	bool begun; /* there is something to report */
 	int tape_err, log_err;
 };
 
@@ -42,6 +43,29 @@ static bool is_same_file(const char *a, const char *b)
 
 	return a && b && !stat(a, &x) && !stat(b, &y) && S_ISREG(x.st_mode) &&
 	       x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* What was wrong with the place for a new file, and what to do. */
+static const char *why_not_created(int err)
+{
+	switch (-err) {
+	case ELOOP:
+		return "it is a symbolic link, which is not followed. Name the file itself";
+	case EISDIR:
+		return "it is a directory. Name a file in it";
+	case ENOENT:
+	case ENOTDIR:
+		return "its directory does not exist. Make it first, or name another";
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return "files may not be written there. Name a place where they may";
+	case ENOSPC:
+	case EDQUOT:
+		return "the disk is full. Make room, or name another place";
+	default:
+		return strerror(-err);
+	}
 }
 
 /* The log would overwrite what it is made from. */
@@ -71,7 +95,7 @@ static int open_log(struct output *o)
 	}
 	err = out__open(path, &o->file);
 	if (err)
-		log_error("cannot create the log %s: %s", path, strerror(-err));
+		log_error("cannot create the log %s: %s", path, why_not_created(err));
 	return err;
 }
 
@@ -88,7 +112,7 @@ int output__open(const struct options *opt, struct output **out)
 	if (opt->record) {
 		err = tape_writer__open(opt->record, &o->tape);
 		if (err) {
-			log_error("cannot create the tape %s: %s", opt->record, strerror(-err));
+			log_error("cannot create the tape %s: %s", opt->record, why_not_created(err));
 			goto out;
 		}
 	}
@@ -117,8 +141,9 @@ static void log_failed(struct output *o, int err)
 	if (err == -EPIPE)
 		log_warn("whoever read the log has gone");
 	else
-		log_error("cannot write the log %s: %s", o->opt->output ? o->opt->output : "to stdout",
-			strerror(-err));
+		log_error("cannot write the log %s: %s. What was written so far stays%s",
+			o->opt->output ? o->opt->output : "to stdout", strerror(-err),
+			o->tape && !o->tape_err ? "; the tape goes on" : "");
 }
 
 static void tape_failed(struct output *o, int err)
@@ -126,8 +151,8 @@ static void tape_failed(struct output *o, int err)
 	if (!err || o->tape_err)
 		return;
 	o->tape_err = err;
-	log_error("cannot write the tape %s: %s; what was written so far can be replayed",
-		o->opt->record, strerror(-err));
+	log_error("cannot write the tape %s: %s. What was written so far can be replayed%s",
+		o->opt->record, strerror(-err), o->log_err ? "" : "; the log goes on");
 }
 
 /* An error ends the run only when nobody is left to be served. */
@@ -143,6 +168,7 @@ int output__put(void *output, const struct record *rec)
 	struct output *o = output;
 	int err;
 
+	o->begun = true;
 	if (o->tape && !o->tape_err)
 		tape_failed(o, tape_writer__put(o->tape, rec));
 	if (!o->log_err) {
@@ -177,13 +203,24 @@ int output__flush(struct output *o)
 	return still_served(o);
 }
 
+bool output__failed(const struct output *o)
+{
+	return o && (o->log_err || o->tape_err);
+}
+
+void output__abandon(struct output *o)
+{
+	if (o)
+		o->begun = false;
+}
+
 int output__close(struct output *o)
 {
 	int err = 0;
 
 	if (!o)
 		return 0;
-	if (o->run && !o->log_err)
+	if (o->run && !o->log_err && (o->begun || o->opt->n_tapes))
 		log_failed(o, run__finish(o->run));
 	if (o->undecoded && !o->opt->n_tapes)
 		log_warn("records of this run that do not decode, left out of the log: %" PRIu64,
