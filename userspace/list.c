@@ -3,24 +3,48 @@
 #include "trace.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "log.h"
+#include "out.h"
 #include "preflight.h"
 #include "probes.h"
 #include "selection.h"
 #include "uprobe.h"
 
+/* A line; names in it come from files that anybody may have made. */
+static int __attribute__((format(printf, 1, 2))) print_line(const char *fmt, ...)
+{
+	char *text = NULL, *clean = NULL;
+	int err = -ENOMEM;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	clean = text ? out_clean(text, strlen(text)) : NULL;
+	if (clean)
+		err = puts(clean) < 0 ? -EIO : 0;
+	free(clean);
+	free(text);
+	return err;
+}
+
 static int print_function(void *ctx, const struct probe_info *f)
 {
-	if (printf("    %s\n"
-		   "      %s, address 0x%llx, file offset 0x%llx, from %s\n"
-		   "      first instruction: %s (%s); return: %s\n",
-		    f->name, f->file, (unsigned long long)f->addr, (unsigned long long)f->offset,
-		    f->source, f->instruction, f->cost, f->returns) < 0)
-		return -EIO;
-	return 0;
+	int err = print_line("    %s", f->name);
+
+	if (!err)
+		err = print_line("      %s, address 0x%llx, file offset 0x%llx, from %s", f->file,
+			(unsigned long long)f->addr, (unsigned long long)f->offset, f->source);
+	if (!err)
+		err = print_line("      first instruction: %s (%s); return: %s", f->instruction, f->cost,
+			f->returns);
+	return err;
 }
 
 static const char *label_of(const struct checkpoint_spec *spec, enum lang lang)
@@ -33,16 +57,19 @@ static const char *label_of(const struct checkpoint_spec *spec, enum lang lang)
 static int print_spec(const struct probes *p, const struct checkpoint_spec *spec, size_t i,
 	enum lang lang)
 {
+	bool both = spec->entry[lang] && spec->leave[lang], seen;
 	char why[2048];
-	bool seen;
+	int err;
 
-	printf("%s", label_of(spec, lang));
-	if (spec->entry[lang] && spec->leave[lang])
-		printf(" | %s", spec->leave[lang]);
-	printf("\n  %s%s%s%s\n", spec->text, spec->extra ? " (extra)" : "",
-		spec->profile ? ", profile " : "", spec->profile ? spec->profile : "");
+	err = print_line("%s%s%s", label_of(spec, lang), both ? " | " : "",
+		both ? spec->leave[lang] : "");
+	if (!err)
+		err = print_line("  %s%s%s%s", spec->text, spec->extra ? " (extra)" : "",
+			spec->profile ? ", profile " : "", spec->profile ? spec->profile : "");
+	if (err)
+		return err;
 	if (probes__unmatched(p, i, &seen, why, sizeof(why)))
-		return printf("    nothing matched: %s\n", why) < 0 ? -EIO : 0;
+		return print_line("    nothing matched: %s", why);
 	return probes__each(p, i, print_function, NULL);
 }
 

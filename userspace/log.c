@@ -3,6 +3,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "out.h"
 
 /* Set once by main before anything else runs. */
 static enum log_level threshold = LOG_INFO;
@@ -17,15 +21,19 @@ enum log_level log_level(void)
 	return threshold;
 }
 
+/* A message may hold names that come from a target, which must not talk to the terminal. */
 static void vlog(enum log_level level, const char *prefix, const char *fmt, va_list ap)
 {
+	char *text = NULL, *clean;
+
 	if (level > threshold)
 		return;
-	flockfile(stderr);
-	fputs(prefix, stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-	funlockfile(stderr);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	clean = text ? out_clean(text, strlen(text)) : NULL;
+	fprintf(stderr, "%s%s\n", prefix, clean ? clean : "out of memory");
+	free(clean);
+	free(text);
 }
 
 #define DEFINE_LOG(name, level, prefix)                                                            \

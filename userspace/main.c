@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -26,6 +28,15 @@ static int run(const struct options *opt)
 	return EXIT_USAGE;
 }
 
+/* Whoever closed one of them did not mean the next file that is opened. What is put in its place
+ * can be neither read nor written, as before. */
+static void hold_standard_descriptors(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			(void)!open("/dev/null", fd ? O_RDONLY : O_WRONLY);
+}
+
 int main(int argc, char **argv)
 {
 	struct options opt;
@@ -33,6 +44,7 @@ int main(int argc, char **argv)
 
 	/* A reader that goes away is an error of write(2), handled where it happens. */
 	signal(SIGPIPE, SIG_IGN);
+	hold_standard_descriptors();
 	status = options__parse(argc, argv, &opt);
 	if (status < 0)
 		status = run(&opt);
