@@ -102,6 +102,9 @@ static const char *load_hint(int err)
 
 int session__open(const struct session_config *config, struct session **out, char *err, size_t len)
 {
+	/* Named, so that types of other kernels are not sought in those of modules: up to libbpf 1.2
+	 * that takes CAP_SYS_ADMIN. */
+	LIBBPF_OPTS(bpf_object_open_opts, open, .btf_custom_path = "/sys/kernel/btf/vmlinux");
 	struct session *s = calloc(1, sizeof(*s));
 	const char *doing = "open";
 	int ret = -ENOMEM;
@@ -112,7 +115,7 @@ int session__open(const struct session_config *config, struct session **out, cha
 	s->cpus = libbpf_num_possible_cpus();
 	s->multi = uprobe_has_multi();
 	s->uprobes = uprobe_links__new();
-	s->bpf = ramtrace_bpf__open();
+	s->bpf = ramtrace_bpf__open_opts(&open);
 	if (!s->uprobes || !s->bpf) {
 		ret = s->uprobes ? -errno : -ENOMEM;
 		goto out;
