@@ -80,6 +80,41 @@ enum cost_class disasm_cost(struct elf_file *elf, uint64_t addr, char *buf, size
 	return class;
 }
 
+bool disasm_is_start(struct elf_file *elf, uint64_t addr)
+{
+	uint8_t *code = NULL;
+	struct elf_func func;
+	char text[64];
+	cs_insn *insn;
+	bool found;
+	uint64_t at;
+	size_t left;
+	ssize_t n;
+	csh cs;
+
+	if (disasm_cost(elf, addr, text, sizeof(text)) == COST_INVALID)
+		return false;
+	if (!elf__at(elf, addr, &func) || addr == func.addr)
+		return true;
+	at = func.addr;
+	left = addr - at; /* of the function, which was read */
+	if (left > MAX_CODE || open_capstone(&cs))
+		return false;
+	code = malloc(left + MAX_INSN);
+	insn = code ? cs_malloc(cs) : NULL;
+	n = insn ? elf__code(elf, at, code, left + MAX_INSN) : -ENOMEM;
+	left = n > 0 ? (size_t)n : 0;
+	for (const uint8_t *p = code; at < addr;)
+		if (!cs_disasm_iter(cs, &p, &left, &at, insn))
+			break;
+	found = at == addr;
+	if (insn)
+		cs_free(insn, 1);
+	cs_close(&cs);
+	free(code);
+	return found;
+}
+
 void func_exits__clear(struct func_exits *e)
 {
 	free(e->exits);

@@ -20,6 +20,10 @@ const char *cost_class_name(enum cost_class c);
 /* The instruction at a virtual address, as text ("push rbp") into buf, and its class. */
 enum cost_class disasm_cost(struct elf_file *elf, uint64_t addr, char *buf, size_t len);
 
+/* Does an instruction begin at this virtual address? A breakpoint in the middle of one, or in data,
+ * would destroy the program. Outside of known functions only what is no code is told apart. */
+bool disasm_is_start(struct elf_file *elf, uint64_t addr);
+
 struct func_exit {
 	uint64_t addr, offset;
 	bool tail; /* a jump to another function, not a ret */

@@ -20,6 +20,12 @@
 #define EXIT_PROBES_MAX 64  /* exits of one function; beyond it the return is noticed */
 #define NEAREST		3
 
+#if defined(__x86_64__)
+#define NATIVE_NAME "x86-64"
+#else
+#define NATIVE_NAME "AArch64"
+#endif
+
 /* A file that some spec's BINARY names. The inode alone is compared across devices only where the
  * build ids agree: overlayfs and btrfs show other devices in maps than stat does. */
 struct file {
@@ -313,7 +319,7 @@ static int search_address(struct search *s, uint64_t addr)
 	char name[512];
 	int err = 0;
 
-	if (offset < 0)
+	if (offset < 0 || !disasm_is_start(s->elf, addr))
 		return 0;
 	f = func_at(s, offset);
 	if (!f)
@@ -350,7 +356,8 @@ static char *explain(struct search *s, const struct checkpoint_spec *spec, const
 	size_t n, at = 0;
 
 	if (spec->type == SPEC_ADDRESS)
-		return asprintf(&text, "%s has no code at 0x%llx", path,
+		return asprintf(&text, "%s has no instruction that begins at 0x%llx (objdump -d shows where "
+			       "they do)", path,
 			       (unsigned long long)spec->addr) < 0 ? NULL : text;
 	if (spec->type == SPEC_USDT)
 		return asprintf(&text, "%s has no USDT probe %s:%s", path, spec->provider,
@@ -358,10 +365,11 @@ static char *explain(struct search *s, const struct checkpoint_spec *spec, const
 	n = elf__nearest(s->elf, spec->symbol, near, NEAREST);
 	for (size_t i = 0; i < n && at < sizeof(list); i++)
 		at += snprintf(list + at, sizeof(list) - at, "%s%s", i ? ", " : "; nearest: ", near[i]);
-	if (asprintf(&text, "%s has no function %s%s%s", path, spec->symbol,
+	if (asprintf(&text, "%s has no function %s%s%s%s", path, spec->symbol,
 		    elf__has_symtab(s->elf) ? "" :
-			    " among its exported symbols (it is stripped, and no debug file was found)",
-		    list) < 0)
+			    " among its exported symbols (it is stripped, and no debug file was found: "
+			    "install its -dbgsym or -debuginfo package)",
+		    list, n ? "" : "; --list with '*' as the symbol shows what it has") < 0)
 		return NULL;
 	return text;
 }
@@ -523,6 +531,28 @@ static int remember_file(struct probes *p, const struct file_id *id, const char 
 	return 0;
 }
 
+/* Nothing can be probed in it: the specs that mean it say why. */
+static int take_unreadable(struct probes *p, const struct file_id *id, const char *why)
+{
+	bool told = false;
+
+	for (size_t i = 0; i < p->config.n_specs; i++) {
+		struct spec_state *st = &p->states[i];
+
+		if (!spec_means(p->config.specs[i], id))
+			continue;
+		/* where it is what the spec is about, the caller will tell */
+		if ((st->told || st->matched) && !told)
+			log_warn("cannot probe %s: it is %s", id->path, why);
+		told |= st->told || st->matched;
+		st->seen = true;
+		if (!st->problem && asprintf(&st->problem, "cannot probe %s: it is %s. Only programs and "
+			"libraries for this machine (" NATIVE_NAME ") can be probed", id->path, why) < 0)
+			st->problem = NULL;
+	}
+	return remember_file(p, id, NULL);
+}
+
 /* A file that some spec means and that was not looked at yet. */
 static int take_file(struct probes *p, const struct file_id *id, char *err, size_t len)
 {
@@ -533,10 +563,10 @@ static int take_file(struct probes *p, const struct file_id *id, char *err, size
 	ret = elf__open(id->open_path, id->debug_root, &elf, &why);
 	if (ret == -ENOENT || ret == -ESRCH)
 		return 0; /* the process went away in between */
-	if (ret) {
-		snprintf(err, len, "cannot read symbols of %s: %s", id->path, why);
+	if (ret == -ENOMEM)
 		return ret;
-	}
+	if (ret)
+		return known_file(p, id, NULL) ? 0 : take_unreadable(p, id, why);
 	if (known_file(p, id, elf__build_id(elf)))
 		goto out;
 	ret = remember_file(p, id, elf__build_id(elf));
