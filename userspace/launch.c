@@ -9,13 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 struct launch {
 	pid_t pid;
 	int go;	    /* writing a byte lets the child exec; closing it ends the child */
-	int result; /* the child's errno comes from here if its exec fails */
+	int result; /* from here comes the child's errno if its exec fails, -errno if it could not
+		     * become the user */
 	char *name;
 	bool released, ended;
 	int status;
@@ -47,7 +49,7 @@ static void run_child(char **argv, const struct passwd *pw, int go, int result)
 	signal(SIGPIPE, SIG_DFL);
 	if (read(go, &byte, 1) != 1)
 		_exit(EXIT_FAILURE);
-	err = become(pw);
+	err = -become(pw);
 	if (!err) {
 		execvp(argv[0], argv);
 		err = errno;
@@ -66,7 +68,7 @@ int launch__start(char **argv, const char *user, struct launch **out, char *err,
 	errno = 0;
 	if (user && !(pw = getpwnam(user))) {
 		ret = errno ? -errno : -ENOENT;
-		snprintf(err, len, "--user %s: there is no such user", user);
+		snprintf(err, len, "--user %s: there is no such user; getent passwd lists them", user);
 		return ret;
 	}
 	l = calloc(1, sizeof(*l));
@@ -122,9 +124,14 @@ int launch__go(struct launch *l, char *err, size_t len)
 		if (n != sizeof(failed))
 			failed = 0;
 	}
-	if (failed)
-		snprintf(err, len, "cannot run %s: %s", l->name, strerror(failed));
-	return -failed;
+	if (failed > 0)
+		snprintf(err, len, "cannot run %s: %s%s", l->name, strerror(failed),
+			failed == EACCES ? ". May this user run it?" :
+			failed == ENOEXEC ? ". Is it a program of this machine, or a script with #!?" : "");
+	if (failed < 0)
+		snprintf(err, len, "cannot run %s as that user: %s. It takes CAP_SETUID and CAP_SETGID",
+			l->name, strerror(-failed));
+	return failed < 0 ? failed : -failed;
 }
 
 bool launch__ended(struct launch *l, int *status)
@@ -153,19 +160,26 @@ int launch_exit_status(int wait_status)
 	return WEXITSTATUS(wait_status);
 }
 
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return !access(path, X_OK) && !stat(path, &st) && S_ISREG(st.st_mode);
+}
+
 int launch_find(const char *name, char *path, size_t len)
 {
 	const char *dirs = getenv("PATH");
 
 	if (strchr(name, '/'))
-		return snprintf(path, len, "%s", name) < (int)len && !access(path, X_OK) ? 0 : -ENOENT;
+		return snprintf(path, len, "%s", name) < (int)len && is_program(path) ? 0 : -ENOENT;
 	if (!dirs)
 		dirs = "/usr/local/bin:/usr/bin:/bin";
 	while (*dirs) {
 		size_t n = strcspn(dirs, ":");
 
 		if (snprintf(path, len, "%.*s/%s", (int)n, dirs, name) < (int)len &&
-			!access(path, X_OK))
+			is_program(path))
 			return 0;
 		dirs += n + (dirs[n] == ':');
 	}

@@ -25,7 +25,7 @@ void launch__free(struct launch *l);
 /* What a shell would say of that status: 0 to 255, 128 + signal. */
 int launch_exit_status(int wait_status);
 
-/* The file that execvp(3) would run for argv[0]; -errno. */
+/* The file that execvp(3) would run for argv[0]; -ENOENT: none that can be run. */
 int launch_find(const char *name, char *path, size_t len);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,19 +18,19 @@ enum {
 struct out {
 	int fd;
 	int err;
+	bool lines;	 /* a file of our own: what is left of it by an error ends with a line */
+	off_t done, whole; /* bytes of it: written, and up to the last end of a line */
 	size_t len;
 	char buf[BUFFER];
 };
 
 struct out *out__new(int fd)
 {
-	struct out *o = malloc(sizeof(*o));
+	struct out *o = calloc(1, sizeof(*o));
 
 	if (!o)
 		return NULL;
 	o->fd = fd;
-	o->err = 0;
-	o->len = 0;
 	return o;
 }
 
@@ -44,15 +45,41 @@ int out__open(const char *path, struct out **out)
 		close(fd);
 		return -ENOMEM;
 	}
+	(*out)->lines = lseek(fd, 0, SEEK_CUR) == 0;
 	return 0;
+}
+
+/* Of the buffer's first n bytes, which are in the file now. */
+static void note_lines(struct out *o, size_t n)
+{
+	const char *end = memrchr(o->buf, '\n', n);
+
+	if (end)
+		o->whole = o->done + (end - o->buf) + 1;
+	o->done += (off_t)n;
 }
 
 int out__flush(struct out *o)
 {
-	if (!o->err && o->len)
+	off_t at;
+
+	if (!o->err && o->len) {
 		o->err = io_write(o->fd, o->buf, o->len);
+		if (!o->err)
+			note_lines(o, o->len);
+		at = o->err && o->lines ? lseek(o->fd, 0, SEEK_CUR) : -1;
+		if (at >= o->done && at - o->done <= (off_t)o->len) {
+			note_lines(o, (size_t)(at - o->done));
+			o->lines = !ftruncate(o->fd, o->whole);
+		}
+	}
 	o->len = 0;
 	return o->err;
+}
+
+int out__fd(const struct out *o)
+{
+	return o->fd;
 }
 
 int out__error(const struct out *o)

@@ -11,7 +11,8 @@ struct out;
 
 /* Takes the descriptor (closed by out__close unless it is 0, 1 or 2). NULL: no memory. */
 struct out *out__new(int fd);
-/* Creates FILE (0600, truncates a regular file, refuses a symlink). -errno. */
+/* Creates FILE (0600, truncates a regular file, refuses a symlink). -errno. After a write error
+ * a regular file is cut to whole lines. */
 int out__open(const char *path, struct out **out);
 void out__bytes(struct out *o, const void *data, size_t len);
 void out__str(struct out *o, const char *s);
@@ -24,6 +25,7 @@ void out__mib(struct out *o, int64_t bytes, int plus);
 /* Writes what is buffered. A write error sticks: 0 or -errno from then on (-EPIPE: reader gone). */
 int out__flush(struct out *o);
 int out__error(const struct out *o);
+int out__fd(const struct out *o);
 /* Flushes; 0 or the first error. NULL is fine. */
 int out__close(struct out *o);
 

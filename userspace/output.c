@@ -141,8 +141,8 @@ static void log_failed(struct output *o, int err)
 	if (err == -EPIPE)
 		log_warn("whoever read the log has gone");
 	else
-		log_error("cannot write the log %s: %s. What was written so far stays%s",
-			o->opt->output ? o->opt->output : "to stdout", strerror(-err),
+		log_error("cannot write the log %s: %s%s%s", o->opt->output ? o->opt->output : "to stdout",
+			strerror(-err), o->opt->output ? ". What was written so far stays" : "",
 			o->tape && !o->tape_err ? "; the tape goes on" : "");
 }
 
@@ -200,6 +200,17 @@ int output__flush(struct output *o)
 		tape_failed(o, tape_writer__flush(o->tape));
 	if (!o->log_err)
 		log_failed(o, out__flush(o->file));
+	return still_served(o);
+}
+
+int output__fd(const struct output *o)
+{
+	return o->log_err ? -1 : out__fd(o->file);
+}
+
+int output__reader_gone(struct output *o)
+{
+	log_failed(o, -EPIPE);
 	return still_served(o);
 }
 

@@ -3,6 +3,8 @@
 #ifndef OUTPUT_H
 #define OUTPUT_H
 
+#include <stdbool.h>
+
 #include "cli.h"
 #include "merge.h"
 #include "record.h"
@@ -20,6 +22,15 @@ int output__merge(struct output *o, struct merge_tape *tapes, size_t n);
 uint64_t output__undecoded(const struct output *o);
 /* Puts what is buffered where others can see it. */
 int output__flush(struct output *out);
+/* The descriptor that the log goes to, for poll(2): an error there says, before the next line has
+ * to be written, that its reader has gone. -1: none. */
+int output__fd(const struct output *o);
+/* To be called then. As output__put. */
+int output__reader_gone(struct output *o);
+/* Was there an error of the tape or of the log? It has been told. */
+bool output__failed(const struct output *o);
+/* The run never began: close will make no report of it. NULL is fine. */
+void output__abandon(struct output *o);
 /* Ends the run: the report, the tape's end mark. 0, or the first error. NULL is fine. */
 int output__close(struct output *out);
 

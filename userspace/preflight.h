@@ -5,8 +5,12 @@
 
 #include <sys/types.h>
 
-/* Rights, BTF, lockdown, pid namespace. 0, or -errno after a message. */
+/* Is what is called a pid here one to the kernel? 0, or -errno after a message. */
+int preflight_namespace(void);
+/* Rights, BTF, lockdown. 0, or -errno after a message. */
 int preflight_host(void);
+/* Can this command be run? 0, or -errno after a message. */
+int preflight_command(const char *name);
 /* May this process be traced? 0, or -errno after a message. */
 int preflight_pid(pid_t pid);
 

@@ -162,19 +162,34 @@ static pid_t innermost_pid(pid_t pid)
 	return levels > 1 ? inner : 0;
 }
 
-pid_t procfs_find_inner(pid_t inner)
+size_t procfs_find_inner(pid_t inner, pid_t *found, size_t max)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *de;
-	pid_t found = 0;
+	size_t n = 0;
 
 	if (!dir)
 		return 0;
-	while (!found && (de = readdir(dir)))
-		if (isdigit((unsigned char)de->d_name[0]) && innermost_pid(atoi(de->d_name)) == inner)
-			found = atoi(de->d_name);
+	while ((de = readdir(dir))) {
+		if (!isdigit((unsigned char)de->d_name[0]) || innermost_pid(atoi(de->d_name)) != inner)
+			continue;
+		if (n < max)
+			found[n] = atoi(de->d_name);
+		n++;
+	}
 	closedir(dir);
-	return found;
+	return n;
+}
+
+pid_t procfs_process_of(pid_t tid)
+{
+	char buf[4096];
+	const char *line;
+
+	if (read_file(tid, "status", buf, sizeof(buf)) <= 0)
+		return 0;
+	line = strstr(buf, "\nTgid:");
+	return line ? atoi(line + strlen("\nTgid:")) : 0;
 }
 
 /* The kernel writes newline as \012; nothing else is escaped. */

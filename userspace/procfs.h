@@ -27,8 +27,12 @@ enum procfs_state {
 };
 enum procfs_state procfs_state(pid_t pid);
 
-/* A pid of this namespace whose innermost pid is `inner` in a namespace of its own; 0: none. */
-pid_t procfs_find_inner(pid_t inner);
+/* Pids of this namespace whose innermost pid is `inner` in a namespace of their own. How many there
+ * are; the first `max` of them go to found[]. */
+size_t procfs_find_inner(pid_t inner, pid_t *found, size_t max);
+
+/* The process that a thread belongs to, itself for a process; 0: gone. */
+pid_t procfs_process_of(pid_t tid);
 
 struct procfs_map {
 	uint64_t start, end, offset;

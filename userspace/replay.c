@@ -16,9 +16,10 @@ static int open_tape(const char *path, struct tape_reader **reader)
 	int err = tape_reader__open(path, reader);
 
 	if (err == -EBADMSG)
-		log_error("cannot replay %s: it is not a tape of ramtrace-bpf", path);
+		log_error("cannot replay %s: it is not a tape of ramtrace-bpf (--record makes one)", path);
 	else if (err == -EPROTONOSUPPORT)
-		log_error("cannot replay %s: it was made by a newer version; use that one", path);
+		log_error("cannot replay %s: it was made by a newer version of ramtrace-bpf. Use "
+			  "that one", path);
 	else if (err)
 		log_error("cannot replay %s: %s", path, strerror(-err));
 	return err;

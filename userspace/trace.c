@@ -47,6 +47,7 @@ struct tracer {
 	struct output *output;
 	int signals; /* signalfd */
 	uint64_t start_ns, now_ns, rescan_ns;
+	bool running;	  /* all is set up */
 	bool points;	  /* --step is on */
 	bool attaching;	  /* reports of processes that come now say what was there */
 	bool interrupted; /* a first SIGINT or SIGTERM came */
@@ -251,10 +252,10 @@ static int scan_due(struct tracer *t)
 	while (t->sel.n && (pid = watch__next_to_scan(t->watch))) {
 		err[0] = '\0';
 		ret = probes__scan(t->probes, pid, is_root(t, pid), err, sizeof(err));
-		if (ret && ret != -ESRCH) {
-			log_error("%s", *err ? err : strerror(-ret));
+		if (ret == -ENOMEM)
 			return ret;
-		}
+		if (ret && ret != -ESRCH) /* one bad file is no reason to end the run */
+			log_warn("%s", *err ? err : strerror(-ret));
 	}
 	return 0;
 }
@@ -361,12 +362,13 @@ static int set_up(struct tracer *t)
 	char err[512] = "";
 	int ret;
 
-	for (size_t i = 0; i < t->opt->n_pids; i++) {
+	ret = preflight_namespace();
+	for (size_t i = 0; !ret && i < t->opt->n_pids; i++)
 		ret = preflight_pid(t->opt->pids[i]);
-		if (ret)
-			return ret;
-	}
-	ret = preflight_host();
+	if (!ret && t->opt->argv)
+		ret = preflight_command(t->opt->argv[0]);
+	if (!ret)
+		ret = preflight_host();
 	if (!ret)
 		ret = selection__make(&t->sel, t->opt);
 	if (!ret)
@@ -462,7 +464,7 @@ static int learn(struct tracer *t)
 static int turn(struct tracer *t)
 {
 	struct pollfd fds[] = {{.fd = session__fd(t->session), .events = POLLIN},
-		{.fd = t->signals, .events = POLLIN}};
+		{.fd = t->signals, .events = POLLIN}, {.fd = output__fd(t->output)}};
 	int n, err;
 
 	t->now_ns = clock_ns(CLOCK_MONOTONIC);
@@ -479,8 +481,8 @@ static int turn(struct tracer *t)
 	check_end(t);
 	if (err || t->stop || n >= EVENTS_PER_POLL)
 		return err;
-	poll(fds, 2, n ? BUSY_POLL_MS : IDLE_POLL_MS);
-	return 0;
+	poll(fds, 3, n ? BUSY_POLL_MS : IDLE_POLL_MS);
+	return fds[2].revents & (POLLERR | POLLHUP) ? output__reader_gone(t->output) : 0;
 }
 
 static int loop(struct tracer *t)
@@ -490,15 +492,38 @@ static int loop(struct tracer *t)
 
 	if (t->launch) {
 		err = launch__go(t->launch, why, sizeof(why));
-		if (err)
+		if (err) {
 			log_error("%s", why);
+			return err;
+		}
 	} else if (!t->opt->quiet) {
 		log_info("tracing %zu processes with %zu probes; Ctrl-C ends it", watch__alive(t->watch),
 			session__sites(t->session));
 	}
+	t->running = true;
 	while (!err && !t->stop)
 		err = turn(t);
+	if (err && !output__failed(t->output))
+		log_error("tracing breaks off: %s", strerror(-err));
 	return err;
+}
+
+/* Nobody takes what is traced any more, but the command is not to suffer: whoever waits for this
+ * process waits for it. */
+static void outlive(struct tracer *t)
+{
+	struct pollfd fd = {.fd = t->signals, .events = POLLIN};
+	int status;
+
+	session__close(t->session);
+	t->session = NULL;
+	if (launch__ended(t->launch, &status))
+		return;
+	log_warn("%s goes on untraced, and this process waits for it", t->opt->argv[0]);
+	while (!t->stop && !launch__ended(t->launch, &status)) {
+		poll(&fd, 1, -1);
+		take_signals(t);
+	}
 }
 
 /* The last word: probes off first, so that nothing new comes, then what every process has. */
@@ -531,6 +556,8 @@ static int close_all(struct tracer *t, int err)
 	role_rules__free(t->roles);
 	launch__free(t->launch);
 	selection__clear(&t->sel);
+	if (!t->running)
+		output__abandon(t->output);
 	ret = output__close(t->output);
 	if (t->signals >= 0)
 		close(t->signals);
@@ -546,7 +573,9 @@ int trace_run(const struct options *opt)
 
 	if (!err)
 		err = loop(&t);
-	if (t.probes && t.start_ns && t.stop)
+	if (t.running && t.stop)
 		err = wind_up(&t);
+	else if (t.running && t.launch)
+		outlive(&t);
 	return close_all(&t, err);
 }
