@@ -128,7 +128,9 @@ $(BUILD)/tests/%: tests/%.c $(LIB) | $(BUILD)/tests
 $(BUILD)/tests/kernel_%: tests/kernel_%.c tests/harness.c tests/harness.h | $(BUILD)/tests
 	$(call say,CC,$<)
 	$(Q)$(CC) -D_GNU_SOURCE -O1 -g $(WARN) -Wno-missing-prototypes -std=gnu11 -MMD -MP -Itests \
-		$< tests/harness.c -lcriterion -ljansson -lm -o $@
+		$(filter %.c,$^) -lcriterion -ljansson -lm -o $@
+
+$(BUILD)/tests/kernel_servers: $(addprefix tests/,servers.c servers.h readings.c readings.h)
 
 # Targets are traced, so sanitizers stay out of them. -O2, as programs in production are built.
 $(BUILD)/targets/%: tests/targets/%.c | $(BUILD)/targets
@@ -160,6 +162,13 @@ test: test-deps ## set up what is missing, build, and run all tests
 run-tests: $(TOOL) $(UNIT_TESTS) $(TARGETS) $(KERNEL_TESTS)
 	$(Q)sh tests/run.sh $(UNIT_TESTS) $(KERNEL_TESTS)
 
+# --- demo ---------------------------------------------------------------------------------------
+
+demo: deps ## set up, build, and trace a real Redis
+	@$(call install_missing,redis-server)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)sh tests/demo.sh $(TOOL) tests/data/demo.tape
+
 # --- benchmark ----------------------------------------------------------------------------------
 
 BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
@@ -182,4 +191,4 @@ clean: ## remove everything that was made
 	rm -rf build
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/tests/*.d $(BUILD)/targets/*.d)
-.PHONY: all help bench deps test-deps targets unit kernel test run-tests clean FORCE
+.PHONY: all help demo bench deps test-deps targets unit kernel test run-tests clean FORCE
