@@ -113,11 +113,11 @@ struct {
 const volatile __u64 ring_wake = 1 << 20;
 const volatile __u64 ring_limit = 3 << 20;
 
-/* Waking costs more than an event, so it is done in a narrow band only: the reader looks every few
- * milliseconds anyway. */
+/* Waking costs as much as many events, so it is done by the one or two that cross the line; should
+ * they miss it, because two CPUs cross it at once, the reader looks every few milliseconds anyway. */
 static __always_inline u64 wake_flags(u64 pending)
 {
-	return pending >= ring_wake && pending < ring_wake + 16384 ? BPF_RB_FORCE_WAKEUP
+	return pending >= ring_wake && pending < ring_wake + 192 ? BPF_RB_FORCE_WAKEUP
 								   : BPF_RB_NO_WAKEUP;
 }
 
