@@ -16,11 +16,14 @@
 #define MIN_HEADROOM   16384 /* of the ring, for what is no checkpoint */
 #define EVENTS_A_PAUSE 65536
 
+#define FUNC_MAP_LOOKUP_PERCPU_ELEM 195 /* include/uapi/linux/bpf.h */
+
 struct session {
 	struct ramtrace_bpf *bpf;
 	struct ring_buffer *ring;
 	struct uprobe_links *uprobes;
 	bool multi;
+	bool per_cpu_areas; /* their offsets can be found, and from 6.2 on are needed */
 	int cpus;
 	/* of the poll that is under way */
 	session_event_fn *fn;
@@ -64,6 +67,7 @@ static void set_knobs(struct session *s, const struct session_config *config)
 		uprobe_prepare_multi(bpf->progs.on_uretprobe);
 		uprobe_prepare_multi(bpf->progs.on_mapped);
 	}
+	bpf_program__set_autoload(bpf->progs.init_cpu_offsets, s->per_cpu_areas);
 	bpf_program__set_autoattach(bpf->progs.on_function, false);
 	bpf_program__set_autoattach(bpf->progs.on_uretprobe, false);
 	bpf_program__set_autoattach(bpf->progs.on_mapped, false);
@@ -75,6 +79,8 @@ static int init_offsets(struct session *s)
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
 	int err;
 
+	if (!s->per_cpu_areas)
+		return 0;
 	err = bpf_prog_test_run_opts(bpf_program__fd(s->bpf->progs.init_cpu_offsets), &opts);
 	if (err)
 		return -errno;
@@ -114,6 +120,9 @@ int session__open(const struct session_config *config, struct session **out, cha
 	libbpf_set_print(to_debug_log);
 	s->cpus = libbpf_num_possible_cpus();
 	s->multi = uprobe_has_multi();
+	/* of 5.19; kernels before it count RSS without per-CPU parts */
+	s->per_cpu_areas = libbpf_probe_bpf_helper(BPF_PROG_TYPE_SYSCALL,
+				   (enum bpf_func_id)FUNC_MAP_LOOKUP_PERCPU_ELEM, NULL) == 1;
 	s->uprobes = uprobe_links__new();
 	s->bpf = ramtrace_bpf__open_opts(&open);
 	if (!s->uprobes || !s->bpf) {

@@ -43,6 +43,9 @@ struct watch {
 	record_fn *emit;
 	void *ctx;
 	struct watched *procs;
+	/* the process of the last checkpoint, if its role is known */
+	uint32_t named_pid;
+	uint64_t named_start_ns;
 };
 
 struct watch *watch__new(const struct role_rules *own, const struct role_rules *roles, record_fn *emit,
@@ -241,6 +244,26 @@ static int handle_exit(struct watch *w, const struct rt_exit *ev)
 	return err;
 }
 
+/* A row is about to be printed: the best moment to learn whose it is. Rows come in runs of one
+ * process, and by the hundred thousand. */
+static int on_checkpoint(struct watch *w, const struct rt_hdr *ev)
+{
+	struct watched *p;
+
+	if (w->named_pid == ev->pid && w->named_start_ns == ev->start_ns)
+		return 0;
+	p = find(w, ev->pid, ev->start_ns);
+	if (!p)
+		return 0;
+	if (!p->role && ev->time_ns >= p->next_read_ns)
+		return read_title(w, p, ev->time_ns);
+	if (p->role) {
+		w->named_pid = ev->pid;
+		w->named_start_ns = ev->start_ns;
+	}
+	return 0;
+}
+
 int watch__event(struct watch *w, const struct rt_hdr *ev)
 {
 	struct watched *p;
@@ -272,8 +295,7 @@ int watch__event(struct watch *w, const struct rt_hdr *ev)
 			p->scan = true;
 		return 0;
 	case RT_EV_CHECKPOINT:
-		p = find(w, ev->pid, ev->start_ns);
-		return p && !p->role && ev->time_ns >= p->next_read_ns ? read_title(w, p, ev->time_ns) : 0;
+		return on_checkpoint(w, ev);
 	default:
 		return 0;
 	}
