@@ -12,6 +12,8 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
+#define STACK_TRIES 16
+
 /* Knobs, set before load. */
 const volatile __u32 tool_tgid = 0;	  /* whose writes are the probes' footprint */
 const volatile bool follow_children = true;
@@ -42,13 +44,6 @@ struct {
 	__type(key, u32); /* tgid */
 	__type(value, struct proc_state);
 } procs SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32); /* function id */
-	__type(value, struct rt_hits);
-} hits SEC(".maps");
 
 /* --- set-up ------------------------------------------------------------------------------------ */
 
@@ -112,23 +107,45 @@ static __noinline struct mm_state *process_track(struct task_struct *task, u32 f
 	return st;
 }
 
-/* Where the thread's own stack lies: below start_stack in the main thread, below the thread
- * descriptor, which the thread pointer points to, in others (glibc and musl). */
+static long note_vma_start(struct task_struct *task, struct vm_area_struct *vma, u64 *start)
+{
+	*start = vma->vm_start;
+	return 0;
+}
+
+/*
+ * Where the thread's own stack lies: below start_stack in the main thread, below the thread
+ * descriptor, which the thread pointer points to, in others (glibc and musl). That of the main
+ * thread is far from every mapping. Others have their neighbours close by, stacks of coroutines
+ * perhaps, but a guard page in between. While it is not known, nothing is on the own stack.
+ */
 static __always_inline void thread_set_stack(struct thread_state *ts, struct task_struct *task,
 	struct mm_struct *mm)
 {
-	u64 top;
+	u64 top, lo = 0;
 
-	if (ts->tid == ts->tgid)
+	ts->stack_lo = ts->stack_hi = 0;
+	if (ts->tid == ts->tgid) {
 		top = BPF_CORE_READ(mm, start_stack);
-	else
+	} else {
 #if defined(__TARGET_ARCH_x86)
+		u64 self = 0;
+
 		top = BPF_CORE_READ(task, thread.fsbase);
+		/* The ABI has a descriptor begin with its own address. Go's is something else. */
+		if (bpf_probe_read_user(&self, sizeof(self), (void *)top) || self != top)
+			return;
 #else
 		top = BPF_CORE_READ(task, thread.uw.tp_value);
 #endif
+		if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma) &&
+			bpf_find_vma(task, top, note_vma_start, &lo, 0))
+			return;
+	}
+	if (!lo)
+		lo = top > NATIVE_STACK_BYTES ? top - NATIVE_STACK_BYTES : 0;
+	ts->stack_lo = lo;
 	ts->stack_hi = top;
-	ts->stack_lo = top > NATIVE_STACK_BYTES ? top - NATIVE_STACK_BYTES : 0;
 }
 
 static __noinline bool thread_set_up(struct thread_state *ts, struct task_struct *task,
@@ -141,6 +158,7 @@ static __noinline bool thread_set_up(struct thread_state *ts, struct task_struct
 	ts->mm = 0;
 	ts->depth = 0;
 	ts->own_changes = 0;
+	ts->stack_tries = STACK_TRIES;
 	if (!ps || (ps->flags & PROC_WAITS_FOR_EXEC) || ps->mm != (u64)mm)
 		return false;
 	ts->tgid = tgid;
@@ -159,8 +177,14 @@ static __always_inline struct thread_state *thread_get(struct task_struct *task,
 	u32 tgid;
 
 	if (ts) {
-		if (ts->mm == (u64)mm)
+		if (ts->mm == (u64)mm) {
+			/* another thread held the lock of the mm when it was tried */
+			if (!ts->stack_hi && ts->stack_tries) {
+				ts->stack_tries--;
+				thread_set_stack(ts, task, mm);
+			}
 			return ts;
+		}
 		return thread_set_up(ts, task, mm) ? ts : NULL;
 	}
 	tgid = bpf_get_current_pid_tgid() >> 32;
@@ -227,10 +251,10 @@ static __always_inline void handle_ret(struct look *lk)
 		return;
 	span_report(lk, s, 0, 0);
 	s->flags |= SPAN_CLOSED;
-	close_tails(lk);
+	close_tails(lk, lk->found);
 }
 
-static __always_inline void handle_tail(struct look *lk)
+static __always_inline void handle_tail(struct look *lk, u32 func_flags)
 {
 	struct span *s;
 
@@ -239,21 +263,9 @@ static __always_inline void handle_tail(struct look *lk)
 		return;
 	s = span_at(lk->ts, lk->found - 1);
 	if (s) {
-		s->flags |= SPAN_TAIL;
+		s->flags = (s->flags & ~SPAN_TAIL_PROBED) | tail_flags(func_flags);
 		span_is_open(lk, s);
 	}
-}
-
-static __always_inline void count_hit(u32 func, bool entry)
-{
-	struct rt_hits *h = bpf_map_lookup_elem(&hits, &func);
-
-	if (!h)
-		return;
-	if (entry)
-		h->entries++;
-	else
-		h->returns++;
 }
 
 /*
@@ -276,9 +288,8 @@ static __always_inline void handle_entry(struct look *lk, u32 func_flags)
 	count_hit(lk->func, true);
 	send_entry(lk);
 	if (func_flags & RT_FN_RET_AT_ENTRY) {
-		count_hit(lk->func, false);
 		span_report(lk, &now, 0, 0);
-		close_tails(lk);
+		close_tails(lk, lk->ts->depth);
 	} else if (func_flags & RT_FN_RETURNS) {
 		span_push(lk, func_flags);
 	}
@@ -310,10 +321,9 @@ static __always_inline int on_site(u64 cookie, u64 sp)
 	if (site == RT_SITE_ENTRY) {
 		handle_entry(&lk, func_flags);
 	} else if (site == RT_SITE_RET) {
-		count_hit(lk.func, false);
 		handle_ret(&lk);
 	} else {
-		handle_tail(&lk);
+		handle_tail(&lk, func_flags);
 	}
 	if (site != RT_SITE_TAIL)
 		lk.st->row_total = rss_total(pages);
@@ -565,13 +575,42 @@ static __always_inline u32 read_title(char *title, struct mm_struct *mm)
 	return end - at;
 }
 
+/* bpf_loop callback: what the child has inherited begins anew with the child's own memory. */
+static long inherit_span(u32 i, struct thread_state *ts)
+{
+	struct span *s;
+
+	if (i >= ts->depth)
+		return 1;
+	s = span_at(ts, i);
+	if (!s)
+		return 0;
+	s->flags |= SPAN_INHERITED;
+	s->others = s->own = 0;
+	return 0;
+}
+
+static __always_inline void inherit_chunks(struct thread_state *to, const struct thread_state *from)
+{
+	for (u32 c = 1; c < RT_MAX_CHUNKS && c * RT_CHUNK_SPANS < from->depth; c++) {
+		struct span_chunk_key key = {.tid = from->tid, .chunk = c};
+		struct span_chunk *chunk = bpf_map_lookup_elem(&span_chunks, &key);
+
+		key.tid = to->tid;
+		if (!chunk || bpf_map_update_elem(&span_chunks, &key, chunk, BPF_ANY)) {
+			count_loss(RT_LOSS_SPAN_MAP);
+			to->depth = c * RT_CHUNK_SPANS;
+			break;
+		}
+	}
+}
+
 /* The spans that are open in a thread that forks are open in the child too, on its copy of the
  * stack. */
 static __always_inline void inherit_spans(struct task_struct *parent, struct task_struct *child)
 {
 	struct thread_state *from = bpf_task_storage_get(&threads, parent, 0, 0);
 	struct thread_state *to;
-	u32 tid = BPF_CORE_READ(child, pid);
 
 	if (!from || !from->depth || !from->mm)
 		return;
@@ -580,25 +619,23 @@ static __always_inline void inherit_spans(struct task_struct *parent, struct tas
 		count_loss(RT_LOSS_THREAD);
 		return;
 	}
-	to->tgid = to->tid = tid;
+	to->tgid = to->tid = BPF_CORE_READ(child, pid);
 	to->start_ns = BPF_CORE_READ(child, start_time);
 	to->borrowed = 0;
 	to->stack_lo = from->stack_lo;
 	to->stack_hi = from->stack_hi;
+	to->stack_tries = 0;
 	to->own_changes = 0;
+	to->mixed = from->mixed;
 	to->depth = from->depth;
-	for (u32 i = 0; i < RT_CHUNK_SPANS; i++) {
+	for (u32 i = 0; i < RT_CHUNK_SPANS; i++)
 		to->spans[i] = from->spans[i];
-		to->spans[i].flags |= SPAN_INHERITED;
-		to->spans[i].others = 0;
-	}
-	for (u32 c = 1; c < RT_MAX_CHUNKS && c * RT_CHUNK_SPANS < from->depth; c++) {
-		struct span_chunk_key key = {.tid = from->tid, .chunk = c};
-		struct span_chunk *chunk = bpf_map_lookup_elem(&span_chunks, &key);
-
-		key.tid = tid;
-		if (!chunk || bpf_map_update_elem(&span_chunks, &key, chunk, BPF_ANY))
-			break;
+	inherit_chunks(to, from);
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
+		bpf_loop(RT_CHUNK_SPANS * RT_MAX_CHUNKS, inherit_span, to, 0);
+	} else {
+		for (u32 i = 0; i < RT_CHUNK_SPANS; i++)
+			inherit_span(i, to);
 	}
 	to->mm = (u64)child->mm;
 }
@@ -638,11 +675,12 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-/* Ends all spans of a thread, with the RSS that its program had last. */
+/* Ends all spans of a thread, with the RSS that its program had last. `sp` is where it was when it
+ * ended, for what was over before; 0: not known any more. */
 static __always_inline void end_spans(struct task_struct *task, struct mm_struct *mm,
-	struct mm_state *st, u64 now)
+	struct mm_state *st, u64 now, u64 sp)
 {
-	struct look lk = {.st = st, .now = now, .func = RT_NO_FUNC, .all = 1};
+	struct look lk = {.st = st, .now = now, .func = RT_NO_FUNC, .sp = sp};
 	s64 pages[MM_KINDS];
 
 	lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
@@ -653,13 +691,16 @@ static __always_inline void end_spans(struct task_struct *task, struct mm_struct
 			look_snapshot(&lk, mm, task, pages);
 		else
 			rss_to_wire(&lk.rss, st->cur);
+		lk.all = !sp;
 		close_gone(&lk);
-		for (u32 c = 1; c < RT_MAX_CHUNKS; c++) {
-			struct span_chunk_key key = {.tid = lk.ts->tid, .chunk = c};
+		lk.all = 1;
+		close_gone(&lk);
+	}
+	for (u32 c = 1; c < RT_MAX_CHUNKS; c++) {
+		struct span_chunk_key key = {.tid = lk.ts->tid, .chunk = c};
 
-			if (bpf_map_delete_elem(&span_chunks, &key))
-				break;
-		}
+		if (bpf_map_delete_elem(&span_chunks, &key))
+			break;
 	}
 	lk.ts->mm = 0;
 	lk.ts->depth = 0;
@@ -682,7 +723,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	flags = ps->flags;
 	old_mm = ps->mm;
 	old = bpf_map_lookup_elem(&mms, &old_mm);
-	end_spans(task, NULL, old, now);
+	end_spans(task, NULL, old, now, 0);
 	st = process_track(task, 0);
 	if (!st) {
 		if (old_mm && !(flags & PROC_BORROWED))
@@ -732,7 +773,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	now = bpf_ktime_get_ns();
 	key = ps->mm;
 	st = bpf_map_lookup_elem(&mms, &key);
-	end_spans(task, mm, st, now);
+	end_spans(task, mm, st, now, BPF_CORE_READ(kcompat_user_regs(task), sp));
 	if (BPF_CORE_READ(task, signal, live.counter))
 		return 0;
 	ev = ps->flags & PROC_WAITS_FOR_EXEC ? NULL : event_reserve(sizeof(*ev), st);

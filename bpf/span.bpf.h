@@ -26,6 +26,11 @@
  * sigaltstack) are judged by the slot alone. Where stacks are copied in and out (greenlets) not even
  * the slot is proof; the loader lists such processes in `stack_copiers`, and their spans end by ret
  * or with the thread.
+ *
+ * Spans lie in the order of their beginnings, and a look goes from the last one down to the first
+ * that is open. On one stack all below that are open, too. Between stacks they are not: a coroutine
+ * may have left a function while a later one of another coroutine is still open above it. Such a
+ * span was hidden from looks, and is exact only if nothing has changed since it began.
  */
 #ifndef SPAN_BPF_H
 #define SPAN_BPF_H
@@ -40,6 +45,8 @@ enum span_flags {
 	SPAN_COMPLETE = 1 << 1, /* RT_FN_COMPLETE */
 	SPAN_TAIL = 1 << 2,	/* left by a tail jump: its callee returns in its stead */
 	SPAN_CLOSED = 1 << 3,	/* reported; waits until it is on top */
+	SPAN_HIDDEN = 1 << 4,	/* the span above it is not known to be one of its callees */
+	SPAN_TAIL_PROBED = 1 << 5, /* SPAN_TAIL, and the callee is certain to be probed */
 };
 
 struct span {
@@ -48,7 +55,8 @@ struct span {
 	u32 func;
 	u32 flags;
 	u64 open_ns; /* when it was last certain that the span was open, */
-	u64 others;  /* and how often other tasks had changed the mm then */
+	u64 others;  /* and how often other tasks had changed the mm then, */
+	u64 own;     /* and how often this thread */
 };
 
 struct thread_state {
@@ -59,6 +67,8 @@ struct thread_state {
 	u32 tgid, tid;
 	u32 depth;
 	u32 borrowed;
+	u32 mixed;	 /* some spans are hidden */
+	u32 stack_tries; /* left, to find where the stack lies */
 	struct span spans[RT_CHUNK_SPANS];
 };
 
@@ -101,6 +111,13 @@ struct {
 	__type(key, u32);
 	__type(value, u32);
 } stack_copiers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32); /* function id */
+	__type(value, struct rt_hits);
+} hits SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -224,6 +241,7 @@ struct look {
 	u32 all;   /* every span goes: the thread or the program ends */
 	u32 equal; /* a span at this very sp is over too: its slot was reused */
 	u32 found; /* level + 1 of the span that the ret belongs to */
+	u32 kept;  /* levels below this are looked through and stay */
 	struct rt_snapshot rss;
 };
 
@@ -245,6 +263,16 @@ static __always_inline bool slot_changed(const struct span *s)
 	return slot != s->ret && !is_uretprobe_trampoline(slot);
 }
 
+/* A handler that ran on a signal stack is over (or was left by longjmp) when the thread runs
+ * elsewhere; its slot stays as it was until the next signal. */
+static __always_inline bool left_signal_stack(const struct look *lk, const struct span *s)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u64 size = BPF_CORE_READ(task, sas_ss_size), lo = BPF_CORE_READ(task, sas_ss_sp);
+
+	return s->sp - lo < size && lk->sp - lo >= size;
+}
+
 static __always_inline bool span_gone(const struct look *lk, const struct span *s)
 {
 	bool gone;
@@ -257,16 +285,32 @@ static __always_inline bool span_gone(const struct look *lk, const struct span *
 	else if (s->sp < lk->sp && on_own_stack(lk->ts, s->sp) && on_own_stack(lk->ts, lk->sp))
 		gone = true;
 	else
-		gone = slot_changed(s);
+		gone = slot_changed(s) ||
+		       (!on_own_stack(lk->ts, s->sp) && left_signal_stack(lk, s));
 	return gone && !bpf_map_lookup_elem(&stack_copiers, &lk->ts->tgid);
+}
+
+/* A return is a span that ended, in whichever way it was seen. */
+static __always_inline void count_hit(u32 func, bool entry)
+{
+	struct rt_hits *h = bpf_map_lookup_elem(&hits, &func);
+
+	if (!h)
+		return;
+	if (entry)
+		h->entries++;
+	else
+		h->returns++;
 }
 
 /* The row of a span's end. */
 static __always_inline void span_report(const struct look *lk, const struct span *s, u64 late_ns, u32 flags)
 {
 	u64 wake;
-	struct rt_checkpoint *ev = checkpoint_reserve(lk->st, &wake);
+	struct rt_checkpoint *ev;
 
+	count_hit(s->func, false);
+	ev = checkpoint_reserve(lk->st, &wake);
 	if (!ev)
 		return;
 	event_header(&ev->h, RT_EV_CHECKPOINT, sizeof(*ev), lk->st);
@@ -291,6 +335,12 @@ static __always_inline u64 changes_by_others(const struct thread_state *ts, cons
 	return st->changes - ts->own_changes;
 }
 
+/* Has anybody changed the mm since the span was last certain to be open? */
+static __always_inline bool changed_since(const struct look *lk, const struct span *s)
+{
+	return changes_by_others(lk->ts, lk->st) != s->others || lk->ts->own_changes != s->own;
+}
+
 /* A span that a look found gone: unwound if it passed none of the ways out that are probed. */
 static __always_inline void span_close_late(const struct look *lk, const struct span *s)
 {
@@ -299,6 +349,9 @@ static __always_inline void span_close_late(const struct look *lk, const struct 
 	if (lk->all || ((s->flags & SPAN_COMPLETE) && !(s->flags & SPAN_TAIL)))
 		flags |= RT_F_UNWOUND;
 	if (changes_by_others(lk->ts, lk->st) != s->others)
+		flags |= RT_F_SHARED;
+	else if (((s->flags & SPAN_HIDDEN) || bpf_map_lookup_elem(&stack_copiers, &lk->ts->tgid)) &&
+		 changed_since(lk, s))
 		flags |= RT_F_SHARED;
 	span_report(lk, s, lk->now - s->open_ns, flags);
 }
@@ -317,7 +370,6 @@ static long close_top(u32 i, struct look *lk)
 			return 1;
 		if (!(s->flags & SPAN_CLOSED))
 			span_close_late(lk, s);
-		s->flags = 0;
 	}
 	ts->depth--;
 	return 0;
@@ -332,6 +384,38 @@ static __always_inline void close_gone(struct look *lk)
 	for (int i = 0; i < CLOSE_AT_ONCE_MAX; i++)
 		if (close_top(i, lk))
 			return;
+}
+
+/* bpf_loop callback: keeps a span that is open, in its new place, and closes any other. */
+static long keep_open(u32 i, struct look *lk)
+{
+	struct thread_state *ts = lk->ts;
+	struct span *s, *to;
+	u32 level = lk->found + i;
+
+	if (level >= ts->depth)
+		return 1;
+	s = span_at(ts, level);
+	if (!s)
+		return 0;
+	if (span_gone(lk, s)) {
+		if (!(s->flags & SPAN_CLOSED))
+			span_close_late(lk, s);
+		return 0;
+	}
+	to = span_at(ts, lk->kept);
+	if (to && to != s)
+		*to = *s;
+	lk->kept++;
+	return 0;
+}
+
+/* Takes out what is gone from a level on, whatever lies above it. */
+static __always_inline void sweep(struct look *lk, u32 from)
+{
+	lk->found = lk->kept = from;
+	bpf_loop(RT_CHUNK_SPANS * RT_MAX_CHUNKS, keep_open, lk, 0);
+	lk->ts->depth = lk->kept;
 }
 
 /* bpf_loop callback: looks for the span of a ret from the top down; more than one step only where
@@ -362,6 +446,19 @@ static __always_inline void find_for_ret(struct look *lk)
 			return;
 }
 
+/*
+ * The end of one that tail-jumped, seen at the ret of the function that was entered in its place.
+ * That may have been another: when its own callee returned unseen, and the same call instruction
+ * then called this function, everything looks the same.
+ */
+static __always_inline void span_close_tail(const struct look *lk, const struct span *s)
+{
+	if (s->flags & SPAN_TAIL_PROBED)
+		span_report(lk, s, 0, 0);
+	else
+		span_report(lk, s, lk->now - s->open_ns, changed_since(lk, s) ? RT_F_SHARED : 0);
+}
+
 /* bpf_loop callback: after a ret, whoever tail-jumped into the function that returned now has
  * returned too. */
 static long close_tail_callers(u32 i, struct look *lk)
@@ -369,44 +466,76 @@ static long close_tail_callers(u32 i, struct look *lk)
 	struct thread_state *ts = lk->ts;
 	struct span *s;
 
-	if (!ts->depth)
+	if (!lk->kept)
 		return 1;
-	s = span_at(ts, ts->depth - 1);
-	if (s) {
-		if (!(s->flags & SPAN_CLOSED)) {
-			if (s->sp != lk->sp || !(s->flags & SPAN_TAIL))
-				return 1;
-			span_report(lk, s, 0, 0);
-		}
-		s->flags = 0;
+	s = span_at(ts, lk->kept - 1);
+	if (s && !(s->flags & SPAN_CLOSED)) {
+		if (s->sp != lk->sp || !(s->flags & SPAN_TAIL))
+			return 1;
+		span_close_tail(lk, s);
+		s->flags |= SPAN_CLOSED;
 	}
-	ts->depth--;
+	lk->kept--;
 	return 0;
 }
 
-static __always_inline void close_tails(struct look *lk)
+/* After the span below level `top` has been closed. */
+static __always_inline void close_tails(struct look *lk, u32 top)
 {
+	lk->kept = top;
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
 		bpf_loop(RT_CHUNK_SPANS * RT_MAX_CHUNKS, close_tail_callers, lk, 0);
-		return;
+	} else {
+		for (int i = 0; i < CLOSE_AT_ONCE_MAX; i++)
+			if (close_tail_callers(i, lk))
+				break;
 	}
-	for (int i = 0; i < CLOSE_AT_ONCE_MAX; i++)
-		if (close_tail_callers(i, lk))
-			return;
+	if (top == lk->ts->depth)
+		lk->ts->depth = lk->kept;
+	else if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))
+		sweep(lk, lk->kept);
 }
 
 static __always_inline void span_is_open(const struct look *lk, struct span *s)
 {
 	s->open_ns = lk->now;
 	s->others = changes_by_others(lk->ts, lk->st);
+	s->own = lk->ts->own_changes;
 }
 
-static __always_inline void span_push(const struct look *lk, u32 func_flags)
+static __always_inline u32 tail_flags(u32 func_flags)
+{
+	return func_flags & RT_FN_TAIL_PROBED ? SPAN_TAIL | SPAN_TAIL_PROBED : SPAN_TAIL;
+}
+
+/* Before a span is pushed on another: a callee of that one, as far as one can know? */
+static __always_inline void note_hidden(struct look *lk)
 {
 	struct thread_state *ts = lk->ts;
-	struct span *s = span_make(ts, ts->depth);
+	struct span *below;
+
+	if (!ts->depth) {
+		ts->mixed = 0;
+		return;
+	}
+	below = span_at(ts, ts->depth - 1);
+	if (!below || (on_own_stack(ts, below->sp) && on_own_stack(ts, lk->sp)))
+		return;
+	below->flags |= SPAN_HIDDEN;
+	ts->mixed = 1;
+}
+
+static __always_inline void span_push(struct look *lk, u32 func_flags)
+{
+	struct thread_state *ts = lk->ts;
+	struct span *s;
 	u64 slot = 0;
 
+	if (ts->mixed && (ts->depth < RT_CHUNK_SPANS || ts->depth % RT_CHUNK_SPANS == 0) &&
+		bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))
+		sweep(lk, 0);
+	note_hidden(lk);
+	s = span_make(ts, ts->depth);
 	if (!s)
 		return;
 	if (!(func_flags & RT_FN_URETPROBE))
@@ -416,7 +545,7 @@ static __always_inline void span_push(const struct look *lk, u32 func_flags)
 	s->func = lk->func;
 	s->flags = func_flags & RT_FN_COMPLETE ? SPAN_COMPLETE : 0;
 	if (func_flags & RT_FN_TAIL_AT_ENTRY)
-		s->flags |= SPAN_TAIL;
+		s->flags |= tail_flags(func_flags);
 	span_is_open(lk, s);
 	ts->depth++;
 }
