@@ -50,6 +50,7 @@ static const char *const texts[TEXT_COUNT_][2] = {
 	[TEXT_OOM] = { "OOM", "OOM" },
 	[TEXT_RUNNING] = { "运行中", "running" },
 	[TEXT_LIVING_SUM] = { "运行中的进程合计", "Sum of the running processes" },
+	[TEXT_SHARED] = { "共享的页在每个进程中各计一次", "pages that processes share count in each of them" },
 	[TEXT_FUNCTIONS] = { "各函数命中次数", "Hits by function" },
 	[TEXT_COL_FUNCTION] = { "函数", "function" },
 	[TEXT_COL_ENTRIES] = { "进入", "entries" },

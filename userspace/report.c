@@ -496,6 +496,8 @@ static void print_sum(struct report *r, const struct run_summary *sum, struct ou
 	if (s->swap)
 		out__fmt(o, " swap %.2f", mib(s->swap));
 	out__str(o, "\n");
+	if (r->running > 1)
+		out__fmt(o, "  (%s)\n", text(r, TEXT_SHARED));
 }
 
 static void print_title(struct report *r, const struct run_summary *sum, struct out *o)

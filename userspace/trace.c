@@ -287,7 +287,7 @@ static int judge_specs(struct tracer *t)
 		}
 	}
 	if (missing && missing > t->sel.n - t->sel.first_own)
-		log_info("%zu of %zu checkpoints are not in this version (--list shows which)", missing,
+		log_info("%zu of %zu checkpoints match nothing now (--list says which and why)", missing,
 			t->sel.n);
 	return 0;
 }
