@@ -106,6 +106,20 @@ static int open_output(const char *path)
 	return fd;
 }
 
+/* In the place of one that has ended, if there is one. */
+static void remember(pid_t pid)
+{
+	int at = 0;
+
+	while (at < n_children && children[at])
+		at++;
+	if (at == MAX_CHILDREN)
+		cr_assert_fail("more than %d processes at a time", MAX_CHILDREN);
+	if (at == n_children)
+		n_children++;
+	children[at] = pid;
+}
+
 struct child child_start(const char *name, const char *const *argv)
 {
 	char file[256];
@@ -133,8 +147,7 @@ struct child child_start(const char *name, const char *const *argv)
 	close(out);
 	close(err);
 	close(null);
-	if (n_children < MAX_CHILDREN)
-		children[n_children++] = c.pid;
+	remember(c.pid);
 	return c;
 }
 
