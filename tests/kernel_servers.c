@@ -53,6 +53,7 @@ static json_t *detach(struct child *tool, const char *profile)
 	summary = rows_find(rows, 0, "type", "summary", NULL);
 	cr_assert(summary);
 	cr_expect_eq(row_int(summary, "orphans"), 0);
+	expect_hits(rows);
 	return rows;
 }
 

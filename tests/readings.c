@@ -258,3 +258,21 @@ size_t samples_lie_between_rows(json_t *rows, const struct samples *s, pid_t pid
 	}
 	return n;
 }
+
+void expect_hits(json_t *rows)
+{
+	json_t *summary = rows_find(rows, 0, "type", "summary", NULL), *f;
+	size_t i, hit = 0;
+
+	json_array_foreach(json_object_get(summary, "functions"), i, f)
+	{
+		const char *name = row_str(f, "name");
+
+		cr_expect_eq(row_int(f, "entries"), (int64_t)rows_count(rows, "type", "checkpoint",
+			"function", name, "when", "entry", NULL), "%s", name);
+		cr_expect_eq(row_int(f, "returns"), (int64_t)rows_count(rows, "type", "checkpoint",
+			"function", name, "when", "return", NULL), "%s", name);
+		hit += row_int(f, "entries") > 0;
+	}
+	cr_expect_gt(hit, 2);
+}

@@ -51,5 +51,7 @@ void expect_peak(const json_t *process, int64_t highest, int64_t error);
 /* Each reading of a busy process lies between the rows around it: for processes that move in one
  * direction from row to row. How many could be compared. */
 size_t samples_lie_between_rows(json_t *rows, const struct samples *s, pid_t pid);
+/* The summary counts as many entries and returns of each function as there are rows. */
+void expect_hits(json_t *rows);
 
 #endif
