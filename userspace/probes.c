@@ -14,11 +14,8 @@
 #include "fact.h"
 #include "launch.h"
 #include "log.h"
+#include "plan.h"
 #include "procfs.h"
-
-#define SLOW_GLOB_MAX	200 /* functions of one spec where each detaches by itself */
-#define EXIT_PROBES_MAX 64  /* exits of one function; beyond it the return is noticed */
-#define NEAREST		3
 
 #if defined(__x86_64__)
 #define NATIVE_NAME "x86-64"
@@ -35,18 +32,6 @@ struct file {
 	char *path;
 };
 
-struct func {
-	unsigned int file;
-	uint64_t addr, offset, semaphore;
-	char *name, *source, *instruction;
-	enum cost_class cost;
-	const char *returns;
-	uint32_t flags; /* enum rt_func_flags */
-	unsigned int *specs;
-	size_t n_specs;
-	struct func_exits exits;
-};
-
 struct spec_state {
 	bool seen;	 /* a file of its BINARY was looked at */
 	bool told;	 /* what was last told: */
@@ -60,9 +45,8 @@ struct probes {
 	struct spec_state *states;
 	struct file *files;
 	size_t n_files;
-	struct func *funcs;
-	size_t n_funcs;
-	size_t attached; /* funcs below this are */
+	struct plan plan;
+	size_t attached; /* functions of the plan below this are */
 	bool linker_done;
 	uint64_t linker_inode;
 };
@@ -82,29 +66,18 @@ struct probes *probes__new(const struct probes_config *config)
 	return p;
 }
 
-static void func_clear(struct func *f)
-{
-	free(f->name);
-	free(f->source);
-	free(f->instruction);
-	free(f->specs);
-	func_exits__clear(&f->exits);
-}
-
 void probes__free(struct probes *p)
 {
 	if (!p)
 		return;
-	for (size_t i = 0; i < p->n_funcs; i++)
-		func_clear(&p->funcs[i]);
 	for (size_t i = 0; i < p->n_files; i++) {
 		free(p->files[i].path);
 		free(p->files[i].build_id);
 	}
 	for (size_t i = 0; i < p->config.n_specs; i++)
 		free(p->states[i].problem);
+	plan__clear(&p->plan);
 	free(p->states);
-	free(p->funcs);
 	free(p->files);
 	free(p);
 }
@@ -169,247 +142,41 @@ static bool known_file(const struct probes *p, const struct file_id *id, const c
 	return false;
 }
 
-/* --- what it matches in that file -------------------------------------------------------------- */
-
-/* One file being searched. */
-struct search {
-	struct probes *p;
-	struct elf_file *elf;
-	unsigned int file, spec;
-	size_t found;
-	bool too_many;
-};
-
-static struct func *func_at(struct search *s, uint64_t offset)
-{
-	struct probes *p = s->p;
-	struct func *bigger;
-
-	for (size_t i = p->attached; i < p->n_funcs; i++)
-		if (p->funcs[i].file == s->file && p->funcs[i].offset == offset)
-			return &p->funcs[i];
-	if (!(p->n_funcs & (p->n_funcs + 1))) {
-		bigger = realloc(p->funcs, (2 * p->n_funcs + 2) * sizeof(*bigger));
-		if (!bigger)
-			return NULL;
-		p->funcs = bigger;
-	}
-	bigger = &p->funcs[p->n_funcs++];
-	*bigger = (struct func){.file = s->file, .offset = offset, .returns = "none"};
-	return bigger;
-}
-
-static int func_add_spec(struct func *f, unsigned int spec)
-{
-	unsigned int *bigger = realloc(f->specs, (f->n_specs + 1) * sizeof(*bigger));
-
-	if (!bigger)
-		return -ENOMEM;
-	f->specs = bigger;
-	f->specs[f->n_specs++] = spec;
-	return 0;
-}
-
-/* Exits on instructions that the kernel does not probe are left to be noticed. */
-static void drop_refused_exits(struct search *s, struct func_exits *exits)
-{
-	char text[64];
-	size_t kept = 0;
-
-	for (size_t i = 0; i < exits->n; i++)
-		if (disasm_cost(s->elf, exits->exits[i].addr, text, sizeof(text)) != COST_INVALID)
-			exits->exits[kept++] = exits->exits[i];
-	if (kept < exits->n)
-		exits->complete = false;
-	exits->n = kept;
-}
-
-/* Chooses the way in which the function's return will be seen. */
-static int plan_return(struct search *s, struct func *f, const struct elf_func *sym)
-{
-	int err;
-
-	if (f->flags & RT_FN_RETURNS)
-		return 0;
-	f->flags |= RT_FN_RETURNS;
-	f->returns = "noticed";
-	if (s->p->config.returns == RETURN_URETPROBE) {
-		f->returns = "uretprobe";
-		f->flags |= RT_FN_COMPLETE | RT_FN_URETPROBE;
-		return 0;
-	}
-	if (s->p->config.returns == RETURN_NOTICED)
-		return 0;
-	err = disasm_exits(s->elf, sym, &f->exits);
-	if (err == -ENOMEM)
-		return err;
-	if (err || !f->exits.n || f->exits.n > EXIT_PROBES_MAX) {
-		func_exits__clear(&f->exits);
-		return 0;
-	}
-	drop_refused_exits(s, &f->exits);
-	f->returns = "probes on its exits";
-	for (size_t i = 0; i < f->exits.n; i++)
-		if (f->exits.exits[i].offset == f->offset)
-			f->flags |= f->exits.exits[i].tail ? RT_FN_TAIL_AT_ENTRY : RT_FN_RET_AT_ENTRY;
-	if (f->exits.complete)
-		f->flags |= RT_FN_COMPLETE;
-	else
-		f->returns = "probes on its exits, else noticed";
-	return 0;
-}
-
-static int describe(struct search *s, struct func *f, const char *name, const char *source,
-	uint64_t addr)
-{
-	char text[64] = "";
-
-	f->addr = addr;
-	f->cost = disasm_cost(s->elf, addr, text, sizeof(text));
-	f->name = strdup(name);
-	f->source = strdup(source);
-	f->instruction = strdup(text);
-	return f->name && f->source && f->instruction ? 0 : -ENOMEM;
-}
-
-static int on_elf_func(void *ctx, const struct elf_func *sym)
-{
-	struct search *s = ctx;
-	const struct checkpoint_spec *spec = s->p->config.specs[s->spec];
-	struct func *f;
-	int err = 0;
-
-	s->found++;
-	if (s->found > SLOW_GLOB_MAX && !s->p->config.multi && !s->p->config.force) {
-		s->too_many = true;
-		return 0;
-	}
-	f = func_at(s, sym->offset);
-	if (!f)
-		return -ENOMEM;
-	if (!f->name)
-		err = describe(s, f, sym->demangled, sym->source, sym->addr);
-	if (!err && (spec->leave[LANG_ZH] || spec->leave[LANG_EN]))
-		err = plan_return(s, f, sym);
-	return err ? err : func_add_spec(f, s->spec);
-}
-
-static int on_elf_usdt(void *ctx, const struct elf_usdt *usdt)
-{
-	struct search *s = ctx;
-	struct func *f = func_at(s, usdt->offset);
-	char *name = NULL;
-	int err = 0;
-
-	s->found++;
-	if (!f || asprintf(&name, "%s:%s", usdt->provider, usdt->name) < 0)
-		return -ENOMEM;
-	if (!f->name)
-		err = describe(s, f, name, ".note.stapsdt", usdt->addr);
-	f->semaphore = usdt->semaphore;
-	free(name);
-	return err ? err : func_add_spec(f, s->spec);
-}
-
-static int search_address(struct search *s, uint64_t addr)
-{
-	int64_t offset = elf__offset(s->elf, addr);
-	struct elf_func sym;
-	struct func *f;
-	char name[512];
-	int err = 0;
-
-	if (offset < 0 || !disasm_is_start(s->elf, addr))
-		return 0;
-	f = func_at(s, offset);
-	if (!f)
-		return -ENOMEM;
-	s->found++;
-	if (elf__at(s->elf, addr, &sym))
-		snprintf(name, sizeof(name), addr == sym.addr ? "%s" : "%s+0x%llx", sym.demangled,
-			(unsigned long long)(addr - sym.addr));
-	else
-		snprintf(name, sizeof(name), "0x%llx", (unsigned long long)addr);
-	if (!f->name)
-		err = describe(s, f, name, "address", addr);
-	return err ? err : func_add_spec(f, s->spec);
-}
-
-static int search_spec(struct search *s, const struct checkpoint_spec *spec)
-{
-	switch (spec->type) {
-	case SPEC_FUNCTION:
-		return elf__functions(s->elf, spec->symbol, on_elf_func, s);
-	case SPEC_USDT:
-		return elf__usdts(s->elf, spec->provider, spec->symbol, on_elf_usdt, s);
-	case SPEC_ADDRESS:
-		return search_address(s, spec->addr);
-	}
-	return -EINVAL;
-}
-
-/* The sentence for a spec that found its file but nothing in it. */
-static char *explain(struct search *s, const struct checkpoint_spec *spec, const char *path)
-{
-	const char *near[NEAREST];
-	char *text = NULL, list[1024] = "";
-	size_t n, at = 0;
-
-	if (spec->type == SPEC_ADDRESS)
-		return asprintf(&text, "%s has no instruction that begins at 0x%llx (objdump -d shows where "
-			       "they do)", path,
-			       (unsigned long long)spec->addr) < 0 ? NULL : text;
-	if (spec->type == SPEC_USDT)
-		return asprintf(&text, "%s has no USDT probe %s:%s", path, spec->provider,
-			       spec->symbol) < 0 ? NULL : text;
-	n = elf__nearest(s->elf, spec->symbol, near, NEAREST);
-	for (size_t i = 0; i < n && at < sizeof(list); i++)
-		at += snprintf(list + at, sizeof(list) - at, "%s%s", i ? ", " : "; nearest: ", near[i]);
-	if (asprintf(&text, "%s has no function %s%s%s%s", path, spec->symbol,
-		    elf__has_symtab(s->elf) ? "" :
-			    " among its exported symbols (it is stripped, and no debug file was found: "
-			    "install its -dbgsym or -debuginfo package)",
-		    list, n ? "" : "; --list with '*' as the symbol shows what it has") < 0)
-		return NULL;
-	return text;
-}
+/* --- what they mean in it ------------------------------------------------------------------------- */
 
 static int search_file(struct probes *p, const struct file_id *id, struct elf_file *elf,
 	unsigned int file, char *err, size_t len)
 {
-	for (size_t i = 0; i < p->config.n_specs; i++) {
-		struct search s = {.p = p, .elf = elf, .file = file, .spec = i};
-		const struct checkpoint_spec *spec = p->config.specs[i];
-		int ret;
+	struct plan_config config = {.specs = p->config.specs,
+		.returns = p->config.returns,
+		.multi = p->config.multi,
+		.force = p->config.force};
+	int ret = 0;
 
-		if (!spec_means(spec, id))
+	for (size_t i = 0; !ret && i < p->config.n_specs; i++) {
+		struct spec_state *st = &p->states[i];
+		struct plan_found found;
+
+		if (!spec_means(p->config.specs[i], id))
 			continue;
-		p->states[i].seen = true;
-		ret = search_spec(&s, spec);
-		if (s.too_many) {
-			snprintf(err, len,
-				"%s matches %zu functions of %s; without uprobe_multi (kernel 6.6) each "
-				"takes the kernel about 0.1 s to detach. Narrow the glob, or use --force",
-				spec->text, s.found, id->path);
-			return -E2BIG;
-		}
-		if (ret < 0) {
-			snprintf(err, len, "cannot search %s for %s: %s", id->path, spec->text,
-				strerror(-ret));
-			return ret;
-		}
-		p->states[i].matched += s.found;
-		if (!s.found && !p->states[i].problem)
-			p->states[i].problem = explain(&s, spec, id->path);
+		st->seen = true;
+		ret = plan__search(&p->plan, &config, i, elf, file, id->path, &found, err, len);
+		if (ret)
+			break;
+		st->matched += found.functions;
+		if (st->problem)
+			free(found.problem);
+		else
+			st->problem = found.problem;
 	}
-	return 0;
+	return ret;
 }
 
 /* --- attaching ---------------------------------------------------------------------------------- */
 
 static size_t add_sites(const struct probes *p, unsigned int id, struct uprobe_site *out)
 {
-	const struct func *f = &p->funcs[id];
+	const struct planned *f = &p->plan.funcs[id];
 	uint32_t stepped = f->cost == COST_STEPPED ? RT_FN_STEPPED : 0;
 	size_t n = 0;
 
@@ -433,7 +200,7 @@ static void say_refused(const struct probes *p, const struct uprobe_site *sites,
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct uprobe_site *site = &sites[refused[i]];
-		const struct func *f = &p->funcs[RT_COOKIE_FUNC(site->cookie)];
+		const struct planned *f = &p->plan.funcs[RT_COOKIE_FUNC(site->cookie)];
 
 		log_warn("the kernel refuses a probe on %s at offset 0x%llx of %s%s", f->name,
 			(unsigned long long)site->offset, p->files[f->file].path,
@@ -457,7 +224,7 @@ static int attach_sites(struct probes *p, enum session_prog prog, const char *pa
 	free(refused);
 	if (ret)
 		snprintf(err, len, "cannot attach %zu probes to %s: %s", n,
-			p->files[p->funcs[RT_COOKIE_FUNC(sites[0].cookie)].file].path, strerror(-ret));
+			p->files[p->plan.funcs[RT_COOKIE_FUNC(sites[0].cookie)].file].path, strerror(-ret));
 	return ret;
 }
 
@@ -468,17 +235,17 @@ static int attach_new(struct probes *p, const char *path, char *err, size_t len)
 	size_t n = 0, n_rets = 0, room = 0;
 	int ret = -ENOMEM;
 
-	for (size_t i = p->attached; i < p->n_funcs; i++)
-		room += 1 + p->funcs[i].exits.n;
+	for (size_t i = p->attached; i < p->plan.n; i++)
+		room += 1 + p->plan.funcs[i].exits.n;
 	sites = calloc(room + 1, sizeof(*sites));
-	rets = calloc(p->n_funcs - p->attached + 1, sizeof(*rets));
+	rets = calloc(p->plan.n - p->attached + 1, sizeof(*rets));
 	if (!sites || !rets)
 		goto out;
-	for (size_t i = p->attached; i < p->n_funcs; i++) {
+	for (size_t i = p->attached; i < p->plan.n; i++) {
 		n += add_sites(p, i, sites + n);
-		if ((p->funcs[i].flags & RT_FN_RETURNS) && p->config.returns == RETURN_URETPROBE)
-			rets[n_rets++] = (struct uprobe_site){.offset = p->funcs[i].offset,
-				.cookie = RT_COOKIE(i, p->funcs[i].flags, RT_SITE_RET)};
+		if ((p->plan.funcs[i].flags & RT_FN_RETURNS) && p->config.returns == RETURN_URETPROBE)
+			rets[n_rets++] = (struct uprobe_site){.offset = p->plan.funcs[i].offset,
+				.cookie = RT_COOKIE(i, p->plan.funcs[i].flags, RT_SITE_RET)};
 	}
 	if (!p->config.multi && n + n_rets > 20)
 		log_warn("%zu probes without uprobe_multi: detaching will take about %zu s", n + n_rets,
@@ -496,8 +263,8 @@ static int tell_funcs(struct probes *p)
 {
 	int err = 0;
 
-	for (size_t i = p->attached; !err && i < p->n_funcs && p->config.emit; i++) {
-		const struct func *f = &p->funcs[i];
+	for (size_t i = p->attached; !err && i < p->plan.n && p->config.emit; i++) {
+		const struct planned *f = &p->plan.funcs[i];
 		struct fact fact = {.kind = REC_FUNC};
 
 		fact.func.id = i;
@@ -576,7 +343,7 @@ static int take_file(struct probes *p, const struct file_id *id, char *err, size
 		ret = tell_funcs(p);
 	if (!ret && p->config.session)
 		ret = attach_new(p, id->open_path, err, len);
-	p->attached = p->n_funcs;
+	p->attached = p->plan.n;
 out:
 	elf__close(elf);
 	return ret;
@@ -785,15 +552,15 @@ size_t probes__waiting(const struct probes *p)
 
 size_t probes__functions(const struct probes *p)
 {
-	return p->n_funcs;
+	return p->plan.n;
 }
 
 int probes__each(const struct probes *p, size_t spec, probe_fn *fn, void *ctx)
 {
 	int err = 0;
 
-	for (size_t i = 0; !err && i < p->n_funcs; i++) {
-		const struct func *f = &p->funcs[i];
+	for (size_t i = 0; !err && i < p->plan.n; i++) {
+		const struct planned *f = &p->plan.funcs[i];
 		struct probe_info info = {.id = i,
 			.spec = spec,
 			.file = p->files[f->file].path,
