@@ -51,7 +51,7 @@ static char *text_of(const char *fmt, ...)
 	return text;
 }
 
-/* --- replay ------------------------------------------------------------------------------------- */
+/* --- replay -------------------------------------------------------------------------------- */
 
 /* The room of the one who replays: the tool, the tapes, and what it writes. */
 static const char *fresh_room(void)
@@ -76,8 +76,8 @@ static int replay_as_nobody(const char *tapes, const char *name, const struct fo
 {
 	char *command = text_of("cd %s && exec unshare --pid --fork --mount-proc setpriv "
 				"--reuid=65534 --regid=65534 --clear-groups --inh-caps=-all "
-				"--bounding-set=-all env -i ./tool --replay %s --format %s --lang %s "
-				"-o %s.%s %s",
+				"--bounding-set=-all env -i ./tool --replay %s --format %s "
+				"--lang %s -o %s.%s %s",
 		fresh_room(), tapes, form->format, form->lang, name, form->suffix, more);
 	const char *argv[] = {"sh", "-c", command, NULL};
 	struct child c = child_start("replay", argv);
@@ -109,14 +109,16 @@ static void assert_same_bytes(const char *live, const char *replayed)
 	free(cmp);
 }
 
-/* --- what a log must be --------------------------------------------------------------------------- */
+/* --- what a log must be -------------------------------------------------------------------- */
 
 static const char *schema(void)
 {
 	const char *path = harness_path("schema.json");
+	char *command = text_of("%s --json-schema > %s", harness_tool(), path);
 
 	if (access(path, F_OK))
-		cr_assert_eq(shell(text_of("%s --json-schema > %s", harness_tool(), path), NULL), 0);
+		cr_assert_eq(shell(command, NULL), 0);
+	free(command);
 	return path;
 }
 
@@ -142,12 +144,12 @@ static char *check_tape(const char *name, const char *more)
 	return check_log(in_room(all, "jsonl"), in_room(all, "seed"), in_room(all, "text"));
 }
 
-/* --- live ----------------------------------------------------------------------------------------- */
+/* --- live ---------------------------------------------------------------------------------- */
 
 struct scenario {
 	const char *const *args; /* of the tool, with "FAMILY" for the path of the target */
 	const char *more;	 /* output options, of live and replay alike */
-	const char *target;	 /* arguments of a target that runs by itself; NULL: args start it */
+	const char *target;	 /* argument of a target that runs by itself; NULL: args start it */
 	int end;		 /* signal that ends the tool; 0: it ends by itself */
 };
 
@@ -257,7 +259,7 @@ static long count_of(const char *counts, const char *type)
 	return at ? atol(at + strlen(type) + 1) : 0;
 }
 
-/* --- tests ---------------------------------------------------------------------------------------- */
+/* --- tests --------------------------------------------------------------------------------- */
 
 Test(replay, of_a_started_family_is_what_was_live, .timeout = 300)
 {
@@ -285,8 +287,8 @@ Test(replay, of_points_that_moved_enough_is_what_was_live, .timeout = 300)
 
 Test(replay, of_a_run_that_lost_events_is_what_was_live, .timeout = 300)
 {
-	static const char *const args[] = {"-f", "FAMILY:work", "--ring-size", "64K", "--", "FAMILY",
-		"storm", "20000", NULL};
+	static const char *const args[] = {"-f", "FAMILY:work", "--ring-size", "64K", "--",
+		"FAMILY", "storm", "20000", NULL};
 	char *counts;
 
 	harness_need_kernel();
@@ -335,7 +337,7 @@ Test(replay, of_a_killed_run_goes_as_far_as_the_tape, .timeout = 120)
 {
 	static const char *const args[] = {"-f", "FAMILY:work", NULL};
 	struct scenario s = {.args = args, .more = "", .target = "0", .end = SIGKILL};
-	json_t *live, *replayed;
+	json_t *live, *replayed, *sum;
 	size_t n, m;
 	char *err;
 
@@ -350,7 +352,8 @@ Test(replay, of_a_killed_run_goes_as_far_as_the_tape, .timeout = 120)
 	m = rows_count(replayed, "type", "checkpoint", NULL);
 	cr_expect_geq(m, 10);
 	cr_expect_eq(same_rows(live, replayed), n < m ? n : m, "%zu live, %zu again", n, m);
-	cr_expect(json_is_null(json_object_get(rows_find(replayed, 0, "type", "summary", NULL), "end")));
+	sum = rows_find(replayed, 0, "type", "summary", NULL);
+	cr_expect(json_is_null(json_object_get(sum, "end")));
 	json_decref(live);
 	json_decref(replayed);
 }
@@ -410,8 +413,8 @@ Test(replay, of_two_tapes_is_one_log, .timeout = 120)
 		lend_tape(file(names[i], "tape"), names[i]);
 	}
 	for (size_t i = 0; i < FORMS; i++)
-		cr_assert_eq(replay_as_nobody("first.tape second.tape", "both", &forms[i], "", &err), 0,
-			"%s", err);
+		cr_assert_eq(replay_as_nobody("first.tape second.tape", "both", &forms[i], "",
+				     &err), 0, "%s", err);
 	/* the last of each format: text and jsonl in English */
 	check_log(in_room("both", "jsonl"), in_room("both", "seed"), in_room("both", "text"));
 	merged = rows_load(in_room("both", "jsonl"));
@@ -422,7 +425,8 @@ Test(replay, of_two_tapes_is_one_log, .timeout = 120)
 	cr_expect_eq(rows_count(merged, "type", "header", NULL), 1);
 	cr_expect_eq(row_int(rows_find(merged, 0, "type", "summary", NULL), "processes"), 18);
 	for (int i = 0; i < 2; i++) {
-		json_t *alone = rows_alone(file(names[i], "jsonl")), *run = rows_of_run(merged, i + 1);
+		json_t *alone = rows_alone(file(names[i], "jsonl"));
+		json_t *run = rows_of_run(merged, i + 1);
 
 		cr_expect_eq(json_array_size(run), 420);
 		cr_expect(json_equal(alone, run), "run %d", i + 1);

@@ -31,6 +31,13 @@ static struct tape_writer *add_tape(struct tapes *t)
 	return t->w[t->n++];
 }
 
+static void tapes__free(struct tapes *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		free(t->path[i]);
+	scratch__free(&t->dir);
+}
+
 static void put(struct tape_writer *w, enum record_kind kind, const void *data, size_t len)
 {
 	struct record rec = { .kind = kind, .len = (uint32_t)len, .data = data };
@@ -129,6 +136,12 @@ static unsigned int run_of(const struct seen *s, const struct proc *p)
 static const char *host_of(const struct seen *s, const struct proc *p)
 {
 	return p->host ? p->host : s->host;
+}
+
+static void seen__free(struct seen *s)
+{
+	fclose(s->f);
+	free(s->text);
 }
 
 static int see_runs(void *ctx, const struct fact_host *const *hosts, size_t n)
@@ -349,13 +362,15 @@ Test(merge, rows_of_two_hosts_are_in_the_order_of_realtime)
 	cr_expect_eq(s.sum.processes, 2);
 	cr_expect(s.ended);
 	cr_expect_eq(s.end.time_ns, 4000, "the last to end");
-	scratch__free(&t.dir);
+	free(s.text);
+	tapes__free(&t);
 }
 
 Test(merge, equal_pids_of_two_tapes_are_two_processes)
 {
 	struct tapes t = { .dir = scratch__new() };
-	struct tape_writer *w[] = { usual_tape(&t, "box", 1, BOOT), usual_tape(&t, "box", 1, BOOT) };
+	struct tape_writer *w[] = { usual_tape(&t, "box", 1, BOOT),
+		usual_tape(&t, "box", 1, BOOT) };
 	struct seen s;
 
 	for (uint64_t i = 0; i < 2; i++) {
@@ -376,7 +391,8 @@ Test(merge, equal_pids_of_two_tapes_are_two_processes)
 		"0 spec 0 bin:x rows 4\n"
 		"0 func 0 x 4 0\n");
 	cr_expect_str_eq(s.names, "box;box;box", "a host is named once");
-	scratch__free(&t.dir);
+	free(s.text);
+	tapes__free(&t);
 }
 
 Test(merge, specs_in_the_same_words_are_one)
@@ -416,7 +432,8 @@ Test(merge, specs_in_the_same_words_are_one)
 			  "0 func 1 y 1 0\n"),
 		"%s", s.text);
 	cr_expect_not(s.ended, "neither has an end");
-	scratch__free(&t.dir);
+	free(s.text);
+	tapes__free(&t);
 }
 
 Test(merge, the_clock_is_the_first_hosts_unless_it_was_not_up_yet)
@@ -436,7 +453,8 @@ Test(merge, the_clock_is_the_first_hosts_unless_it_was_not_up_yet)
 	cr_expect(strstr(s.text, "2 box row 9100 "), "%s", s.text);
 	cr_expect(strstr(s.text, "1 box row 100060 "), "%s", s.text);
 	cr_expect_eq(s.end.time_ns, 100070);
-	scratch__free(&t.dir);
+	free(s.text);
+	tapes__free(&t);
 }
 
 Test(merge, offsets_that_no_clock_has_do_no_harm)
@@ -459,7 +477,7 @@ Test(merge, offsets_that_no_clock_has_do_no_harm)
 		s = merged(&t);
 		cr_expect_eq(s.seq, 4);
 		free(s.text);
-		scratch__free(&t.dir);
+		tapes__free(&t);
 	}
 }
 
@@ -476,7 +494,8 @@ Test(merge, a_tape_without_a_host_keeps_its_times)
 	cr_expect_str_eq(s.names, ";b;b");
 	cr_expect(strstr(s.text, "1  row 20 "), "%s", s.text);
 	cr_expect(strstr(s.text, "2 b row 10 "), "%s", s.text);
-	scratch__free(&t.dir);
+	free(s.text);
+	tapes__free(&t);
 }
 
 /* Random events, most in order, some late, of a few processes; releases as a live run has them. */
@@ -528,7 +547,7 @@ Test(merge, every_run_has_the_rows_that_it_has_alone)
 		s = merged(&t);
 		assert_each_is_as_alone(&t, &s, hosts, shifts);
 		free(s.text);
-		scratch__free(&t.dir);
+		tapes__free(&t);
 	}
 }
 
@@ -550,7 +569,8 @@ Test(merge, a_flood_that_is_never_released_stays_in_order)
 	s = merged(&t);
 	cr_assert_eq(s.seq, 280000);
 	assert_each_is_as_alone(&t, &s, hosts, shifts);
-	scratch__free(&t.dir);
+	free(s.text);
+	tapes__free(&t);
 }
 
 Test(merge, one_tape_that_breaks_off_does_not_end_the_others)
@@ -579,7 +599,8 @@ Test(merge, one_tape_that_breaks_off_does_not_end_the_others)
 	cr_expect_gt(s.seq, 3500);
 	cr_expect_lt(s.seq, 6000);
 	cr_expect_not(s.ended);
-	scratch__free(&t.dir);
+	seen__free(&s);
+	tapes__free(&t);
 }
 
 Test(merge, a_record_that_does_not_decode_is_left_out_and_counted)
@@ -602,7 +623,8 @@ Test(merge, a_record_that_does_not_decode_is_left_out_and_counted)
 	cr_expect_eq(in[0].undecoded, 3);
 	cr_expect_eq(in[1].undecoded, 0);
 	cr_expect_eq(s.seq, 3);
-	scratch__free(&t.dir);
+	seen__free(&s);
+	tapes__free(&t);
 }
 
 Test(merge, a_sink_that_fails_ends_it)
@@ -621,7 +643,8 @@ Test(merge, a_sink_that_fails_ends_it)
 	s.f = open_memstream(&s.text, &s.len);
 	cr_assert_eq(merge_into(&t, in, &see, &s), -EPIPE);
 	cr_expect_eq(s.seq, 3);
-	scratch__free(&t.dir);
+	seen__free(&s);
+	tapes__free(&t);
 }
 
 /* --- formats ---------------------------------------------------------------------------------- */
@@ -668,13 +691,16 @@ Test(merge, text_and_jsonl_name_the_host_and_seed_does_not)
 	cr_expect(strstr(text, "WARNING: [    3.000s] (hostb Worker_TP0 pid=4188) events lost: 4"),
 		"%s", text);
 	cr_expect(strstr(text, "\n  hostb Worker_TP0 pid=4188 "), "%s", text);
+	free(text);
 	text = in_format(&t, "seed");
 	cr_expect_str_eq(text, "INFO: x 占用 0.00 M RAM内存 (累计: 0.00 M)\n"
 			       "INFO: x 占用 0.00 M RAM内存 (累计: 0.00 M)\n"
 			       "INFO: x 占用 -1.00 M RAM内存 (累计: -1.00 M)\n");
+	free(text);
 	text = in_format(&t, "jsonl");
 	cr_expect(strstr(text, ",\"unstable\":false,\"host\":\"hosta\",\"run\":1}\n"), "%s", text);
 	cr_expect(strstr(text, ",\"count\":4,\"host\":\"hostb\",\"run\":2}\n"), "%s", text);
 	cr_expect(strstr(text, "\"runs\":[{\"run\":1,\"host\":\"hosta\","), "%s", text);
-	scratch__free(&t.dir);
+	free(text);
+	tapes__free(&t);
 }

@@ -52,7 +52,7 @@ static uint64_t add_sat(uint64_t a, uint64_t b)
 	return a + b < a ? UINT64_MAX : a + b;
 }
 
-/* --- the common clock --------------------------------------------------------------------------- */
+/* --- the common clock ---------------------------------------------------------------------- */
 
 static int64_t sub_sat(int64_t a, int64_t b)
 {
@@ -101,7 +101,7 @@ static int64_t choose_clock(const struct merge *m)
 	return negative ? longest_up->realtime_offset_ns : first->realtime_offset_ns;
 }
 
-/* --- the common host ---------------------------------------------------------------------------- */
+/* --- the common host ----------------------------------------------------------------------- */
 
 /* The distinct ones of a string that every host has: "hosta, hostb". */
 static char *join(const struct merge *m, size_t member)
@@ -156,7 +156,7 @@ static int make_host(struct merge *m)
 	return all->host && all->kernel && all->version ? 0 : -ENOMEM;
 }
 
-/* --- from a run to the sink ----------------------------------------------------------------------- */
+/* --- from a run to the sink ---------------------------------------------------------------- */
 
 static int on_header(void *ctx, const struct fact_host *host, const struct spec_stat *specs,
 	size_t n_specs)
@@ -306,7 +306,7 @@ static const struct row_ops source_ops = {
 	.summary = on_summary,
 };
 
-/* --- the merge ------------------------------------------------------------------------------------ */
+/* --- the merge ----------------------------------------------------------------------------- */
 
 /* One record more of a tape whose run has nothing due; behind the last all that is held is due. */
 static int source__read(struct source *s)

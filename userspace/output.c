@@ -89,8 +89,8 @@ static int open_log(struct output *o)
 		return o->file ? 0 : -ENOMEM;
 	}
 	if (log_is_a_tape(o->opt)) {
-		log_error("cannot create the log %s: it is the tape; give the log a file of its own",
-			path);
+		log_error("cannot create the log %s: it is the tape; give the log a file of its "
+			  "own", path);
 		return -EEXIST;
 	}
 	err = out__open(path, &o->file);
