@@ -576,13 +576,13 @@ static __always_inline u32 read_title(char *title, struct mm_struct *mm)
 }
 
 /* bpf_loop callback: what the child has inherited begins anew with the child's own memory. */
-static long inherit_span(u32 i, struct thread_state *ts)
+static long inherit_span(u32 i, struct look *lk)
 {
 	struct span *s;
 
-	if (i >= ts->depth)
+	if (i >= lk->ts->depth)
 		return 1;
-	s = span_at(ts, i);
+	s = span_at(lk->ts, i);
 	if (!s)
 		return 0;
 	s->flags |= SPAN_INHERITED;
@@ -611,6 +611,7 @@ static __always_inline void inherit_spans(struct task_struct *parent, struct tas
 {
 	struct thread_state *from = bpf_task_storage_get(&threads, parent, 0, 0);
 	struct thread_state *to;
+	struct look lk = {};
 
 	if (!from || !from->depth || !from->mm)
 		return;
@@ -631,11 +632,12 @@ static __always_inline void inherit_spans(struct task_struct *parent, struct tas
 	for (u32 i = 0; i < RT_CHUNK_SPANS; i++)
 		to->spans[i] = from->spans[i];
 	inherit_chunks(to, from);
+	lk.ts = to;
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
-		bpf_loop(RT_CHUNK_SPANS * RT_MAX_CHUNKS, inherit_span, to, 0);
+		bpf_loop(RT_CHUNK_SPANS * RT_MAX_CHUNKS, inherit_span, &lk, 0);
 	} else {
 		for (u32 i = 0; i < RT_CHUNK_SPANS; i++)
-			inherit_span(i, to);
+			inherit_span(i, &lk);
 	}
 	to->mm = (u64)child->mm;
 }

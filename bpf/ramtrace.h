@@ -202,6 +202,7 @@ enum rt_func_flags {
 	RT_FN_TAIL_AT_ENTRY = 1 << 3, /* the first instruction is a jump out */
 	RT_FN_STEPPED = 1 << 4,	     /* this site's instruction is single-stepped */
 	RT_FN_URETPROBE = 1 << 5,    /* the return address is about to be replaced by the kernel */
+	RT_FN_TAIL_PROBED = 1 << 6,  /* this site always jumps to the entry of a probed function */
 };
 
 _Static_assert(sizeof(struct rt_snapshot) == 32, "the wire must not change");

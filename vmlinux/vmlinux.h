@@ -67,6 +67,7 @@ enum {
 /* Only asked whether they exist. */
 enum bpf_func_id {
 	BPF_FUNC_task_pt_regs = 175,
+	BPF_FUNC_find_vma = 180,
 	BPF_FUNC_loop = 181,
 };
 
@@ -163,10 +164,16 @@ struct task_struct {
 	u64 start_time;
 	long unsigned int min_flt, maj_flt;
 	struct signal_struct *signal;
+	long unsigned int sas_ss_sp;
+	long unsigned int sas_ss_size;
 	struct uprobe_task *utask;
 	struct thread_struct thread;
 	void *stack;
 	char comm[16];
+};
+
+struct vm_area_struct {
+	long unsigned int vm_start;
 };
 
 struct bpf_raw_tracepoint_args;
