@@ -596,6 +596,8 @@ Test(merge, one_tape_that_breaks_off_does_not_end_the_others)
 	cr_assert_eq(merge_tapes(in, 2, &english, &see, &s), 0);
 	cr_expect_eq(tape_reader__state(in[0].reader), TAPE_TRUNCATED);
 	cr_expect_eq(tape_reader__state(in[1].reader), TAPE_FINISHED);
+	for (int i = 0; i < 2; i++)
+		tape_reader__close(in[i].reader);
 	cr_expect_gt(s.seq, 3500);
 	cr_expect_lt(s.seq, 6000);
 	cr_expect_not(s.ended);
