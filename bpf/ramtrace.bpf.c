@@ -521,6 +521,13 @@ int BPF_PROG(on_switch)
 	return look_between(bpf_get_current_task_btf());
 }
 
+/* A handler may run on a stack of its own, from where an end on the interrupted one is not seen. */
+SEC("tp_btf/signal_deliver")
+int BPF_PROG(on_signal)
+{
+	return look_between(bpf_get_current_task_btf());
+}
+
 /* --- life of processes --------------------------------------------------------------------------- */
 
 static __always_inline void totals_to_wire(struct rt_totals *t, const struct mm_state *st)

@@ -263,14 +263,18 @@ static __always_inline bool slot_changed(const struct span *s)
 	return slot != s->ret && !is_uretprobe_trampoline(slot);
 }
 
+static __always_inline bool on_signal_stack(u64 sp)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return sp - BPF_CORE_READ(task, sas_ss_sp) < BPF_CORE_READ(task, sas_ss_size);
+}
+
 /* A handler that ran on a signal stack is over (or was left by longjmp) when the thread runs
  * elsewhere; its slot stays as it was until the next signal. */
 static __always_inline bool left_signal_stack(const struct look *lk, const struct span *s)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	u64 size = BPF_CORE_READ(task, sas_ss_size), lo = BPF_CORE_READ(task, sas_ss_sp);
-
-	return s->sp - lo < size && lk->sp - lo >= size;
+	return on_signal_stack(s->sp) && !on_signal_stack(lk->sp);
 }
 
 static __always_inline bool span_gone(const struct look *lk, const struct span *s)
@@ -508,7 +512,8 @@ static __always_inline u32 tail_flags(u32 func_flags)
 	return func_flags & RT_FN_TAIL_PROBED ? SPAN_TAIL | SPAN_TAIL_PROBED : SPAN_TAIL;
 }
 
-/* Before a span is pushed on another: a callee of that one, as far as one can know? */
+/* Before a span is pushed on another: is that sure to stay open while this one is? So it is on one
+ * stack; and a signal handler keeps what it has interrupted (which was looked at before). */
 static __always_inline void note_hidden(struct look *lk)
 {
 	struct thread_state *ts = lk->ts;
@@ -519,7 +524,8 @@ static __always_inline void note_hidden(struct look *lk)
 		return;
 	}
 	below = span_at(ts, ts->depth - 1);
-	if (!below || (on_own_stack(ts, below->sp) && on_own_stack(ts, lk->sp)))
+	if (!below || (on_own_stack(ts, below->sp) && on_own_stack(ts, lk->sp)) ||
+		on_signal_stack(lk->sp))
 		return;
 	below->flags |= SPAN_HIDDEN;
 	ts->mixed = 1;

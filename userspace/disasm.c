@@ -182,6 +182,16 @@ static int add_exit(struct sweep *sw, uint64_t addr, bool tail)
 	return 0;
 }
 
+/* A direct jump to another function. */
+static int add_tail(struct sweep *sw, uint64_t from, uint64_t to)
+{
+	int err = add_exit(sw, from, true);
+
+	if (!err && sw->insn->id == X86_INS_JMP)
+		sw->out->exits[sw->out->n - 1].target = to;
+	return err;
+}
+
 static struct piece *piece_at(struct sweep *sw, uint64_t addr)
 {
 	for (size_t i = 0; i < sw->n_pieces; i++)
@@ -231,7 +241,7 @@ static int leave(struct sweep *sw, uint64_t from, uint64_t to)
 		return add_exit(sw, from, true);
 	if (elf__at(sw->elf, to, &other)) {
 		if (!name_is_cold(other.name))
-			return add_exit(sw, from, true);
+			return add_tail(sw, from, to);
 		err = add_piece(sw, other.addr, other.size);
 	} else {
 		if (elf__frame(sw->elf, to, &frame)) {
@@ -240,7 +250,7 @@ static int leave(struct sweep *sw, uint64_t from, uint64_t to)
 		}
 		/* Empty stack: another function's beginning, or as good as that. */
 		if (frame.at_entry_depth)
-			return add_exit(sw, from, true);
+			return add_tail(sw, from, to);
 		err = add_piece(sw, frame.start, frame.end - frame.start);
 	}
 	p = piece_at(sw, to);

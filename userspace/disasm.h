@@ -26,7 +26,8 @@ bool disasm_is_start(struct elf_file *elf, uint64_t addr);
 
 struct func_exit {
 	uint64_t addr, offset;
-	bool tail; /* a jump to another function, not a ret */
+	uint64_t target; /* where a direct jump without a condition leads; 0: none, or not known */
+	bool tail;	 /* a jump to another function, not a ret */
 };
 
 struct func_exits {

@@ -89,6 +89,10 @@ static int plan_return(struct search *s, struct planned *f, const struct elf_fun
 	err = disasm_exits(s->elf, sym, &f->exits);
 	if (err == -ENOMEM)
 		return err;
+	if (!err && f->exits.complete && !f->exits.n) {
+		f->flags |= RT_FN_COMPLETE; /* whatever ends it, it is not a return */
+		return 0;
+	}
 	if (err || !f->exits.n || f->exits.n > EXIT_PROBES_MAX) {
 		func_exits__clear(&f->exits);
 		return 0;

@@ -174,24 +174,38 @@ static int search_file(struct probes *p, const struct file_id *id, struct elf_fi
 
 /* --- attaching ---------------------------------------------------------------------------------- */
 
+/* Does this exit lead to the first instruction of a function that is being probed, too? */
+static uint32_t tail_flag(const struct probes *p, const struct planned *f, const struct func_exit *e)
+{
+	for (size_t i = p->attached; e->target && i < p->plan.n; i++)
+		if (p->plan.funcs[i].file == f->file && p->plan.funcs[i].addr == e->target &&
+			p->plan.funcs[i].cost != COST_INVALID)
+			return RT_FN_TAIL_PROBED;
+	return 0;
+}
+
 static size_t add_sites(const struct probes *p, unsigned int id, struct uprobe_site *out)
 {
 	const struct planned *f = &p->plan.funcs[id];
-	uint32_t stepped = f->cost == COST_STEPPED ? RT_FN_STEPPED : 0;
-	size_t n = 0;
+	uint32_t entry = f->flags | (f->cost == COST_STEPPED ? RT_FN_STEPPED : 0);
+	size_t n = 1;
 
-	out[n++] = (struct uprobe_site){.offset = f->offset,
-		.cookie = RT_COOKIE(id, f->flags | stepped, RT_SITE_ENTRY),
-		.semaphore = f->semaphore};
 	for (size_t i = 0; i < f->exits.n; i++) {
 		const struct func_exit *e = &f->exits.exits[i];
 
 		/* a ret is single-stepped, a jump is emulated */
-		if (e->offset != f->offset)
+		if (e->offset == f->offset)
+			entry |= tail_flag(p, f, e);
+		else if (e->tail)
 			out[n++] = (struct uprobe_site){.offset = e->offset,
-				.cookie = e->tail ? RT_COOKIE(id, f->flags, RT_SITE_TAIL)
-						  : RT_COOKIE(id, f->flags | RT_FN_STEPPED, RT_SITE_RET)};
+				.cookie = RT_COOKIE(id, f->flags | tail_flag(p, f, e), RT_SITE_TAIL)};
+		else
+			out[n++] = (struct uprobe_site){.offset = e->offset,
+				.cookie = RT_COOKIE(id, f->flags | RT_FN_STEPPED, RT_SITE_RET)};
 	}
+	out[0] = (struct uprobe_site){.offset = f->offset,
+		.cookie = RT_COOKIE(id, entry, RT_SITE_ENTRY),
+		.semaphore = f->semaphore};
 	return n;
 }
 
