@@ -129,7 +129,7 @@ int session__open(const struct session_config *config, struct session **out, cha
 		ret = s->uprobes ? -errno : -ENOMEM;
 		goto out;
 	}
-	if (s->cpus > RT_MAX_CPUS) {
+	if (s->cpus > (int)RT_MAX_CPUS) {
 		doing = "use more than 1024 possible CPUs with";
 		ret = -E2BIG;
 		goto out;
