@@ -525,6 +525,14 @@ Test(out, width_counts_columns)
 	cr_assert_eq(out_width("\xff\xe5"), 2, "what is not UTF-8 is a column for each byte");
 }
 
+/* Wide since Unicode 15 and 16: a C library from before glibc 2.41 calls some of them narrow. */
+static bool is_lately_wide(uint32_t c)
+{
+	return (c >= 0x2630 && c <= 0x2637) || (c >= 0x268a && c <= 0x268f) ||
+		(c >= 0x1d300 && c <= 0x1d356) || (c >= 0x1d360 && c <= 0x1d376) ||
+		(c >= 0x1faf7 && c <= 0x1faf8);
+}
+
 Test(out, width_of_each_character_is_that_of_the_c_library)
 {
 	unsigned int compared = 0, wide = 0, differ = 0;
@@ -539,7 +547,9 @@ Test(out, width_of_each_character_is_that_of_the_c_library)
 			continue;
 		encode(c, s);
 		ours = out_width(s);
-		if (ours != theirs) {
+		if (is_lately_wide(c))
+			cr_assert_eq(ours, 2, "U+%04x: %d", c, ours);
+		else if (ours != theirs) {
 			differ++;
 			fprintf(stderr, "U+%04x: %d, not %d\n", c, ours, theirs);
 		}
