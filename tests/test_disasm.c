@@ -115,7 +115,7 @@ static void expect(struct elf_file *elf, const char *name, size_t rets, size_t t
 Test(disasm, finds_every_form_of_ret)
 {
 	struct elf_file *elf = assemble(FN("f", "test %edi,%edi\nje 1f\nret\n1: rep ret\n"
-						"bnd ret\nret $8"));
+						".byte 0xf2\nret\nret $8"));
 
 	expect(elf, "f", 4, 0, true);
 	elf__close(elf);
