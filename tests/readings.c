@@ -216,6 +216,14 @@ void expect_grew(const char *what, const json_t *from, const json_t *to, struct 
 	}
 }
 
+void expect_step(const char *what, const json_t *from, const json_t *to, struct mem before,
+	struct mem after)
+{
+	expect_is(what, from, before);
+	expect_is(what, to, after);
+	expect_grew(what, from, to, before, after);
+}
+
 void expect_peak(const json_t *process, int64_t highest, int64_t error)
 {
 	int64_t peak = row_int(json_object_get(process, "peak"), "rss");

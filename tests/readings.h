@@ -47,6 +47,9 @@ void expect_is(const char *what, const json_t *row, struct mem m);
 /* Between two rows it grew by as much as between two readings. */
 void expect_grew(const char *what, const json_t *from, const json_t *to, struct mem before,
 	struct mem after);
+/* Both ends, and the growth between them. */
+void expect_step(const char *what, const json_t *from, const json_t *to, struct mem before,
+	struct mem after);
 void expect_peak(const json_t *process, int64_t highest, int64_t error);
 /* Each reading of a busy process lies between the rows around it: for processes that move in one
  * direction from row to row. How many could be compared. */
