@@ -47,8 +47,8 @@ struct probes {
 	size_t n_files;
 	struct plan plan;
 	size_t attached; /* functions of the plan below this are */
-	bool linker_done;
-	uint64_t linker_inode;
+	uint64_t *linkers; /* inodes of dynamic linkers that are watched */
+	size_t n_linkers;
 };
 
 struct probes *probes__new(const struct probes_config *config)
@@ -77,6 +77,7 @@ void probes__free(struct probes *p)
 	for (size_t i = 0; i < p->config.n_specs; i++)
 		free(p->states[i].problem);
 	plan__clear(&p->plan);
+	free(p->linkers);
 	free(p->states);
 	free(p->files);
 	free(p);
@@ -371,28 +372,59 @@ static int on_linker_func(void *ctx, const struct elf_func *sym)
 	return 0;
 }
 
+static bool is_new_linker(struct probes *p, const struct file_id *id)
+{
+	const char *base = strrchr(id->path, '/');
+	uint64_t *bigger;
+
+	base = base ? base + 1 : id->path;
+	/* ld-linux-x86-64.so.2, ld-musl-x86_64.so.1, and before glibc 2.34 ld-2.31.so */
+	if (!p->config.session || !p->config.n_specs || strncmp(base, "ld-", 3) ||
+		!strstr(base, ".so"))
+		return false;
+	for (size_t i = 0; i < p->n_linkers; i++)
+		if (p->linkers[i] == id->inode)
+			return false;
+	bigger = realloc(p->linkers, (p->n_linkers + 1) * sizeof(*bigger));
+	if (!bigger)
+		return false;
+	p->linkers = bigger;
+	p->linkers[p->n_linkers++] = id->inode;
+	return true;
+}
+
 /* glibc and musl call an empty function, for debuggers, whenever their list of files changes. */
 static void watch_linker(struct probes *p, const struct file_id *id)
 {
-	const char *base = strrchr(id->path, '/'), *why;
 	struct uprobe_site site = {0};
 	struct elf_file *elf;
 	size_t refused, n;
+	const char *why;
 
-	base = base ? base + 1 : id->path;
-	if (!p->config.session || (strncmp(base, "ld-linux", 8) && strncmp(base, "ld-musl", 7)))
-		return;
-	if (p->linker_done && p->linker_inode == id->inode)
+	if (!is_new_linker(p, id))
 		return;
 	if (elf__open(id->open_path, id->debug_root, &elf, &why))
 		return;
-	if (elf__functions(elf, "_dl_debug_state", on_linker_func, &site.offset) > 0 &&
-		!session__attach(p->config.session, SESSION_MAPPED, id->open_path, &site, 1, &refused,
-			&n)) {
-		p->linker_done = true;
-		p->linker_inode = id->inode;
-	}
+	if (elf__functions(elf, "_dl_debug_state", on_linker_func, &site.offset) > 0)
+		session__attach(p->config.session, SESSION_MAPPED, id->open_path, &site, 1, &refused, &n);
 	elf__close(elf);
+}
+
+/* The linkers of this machine, for a command that does not run yet. */
+static void watch_host_linkers(struct probes *p)
+{
+	static const char *const paths[] = {"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1",
+		"/lib/ld-musl-x86_64.so.1", "/lib/ld-musl-aarch64.so.1"};
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+		struct file_id id = {.open_path = paths[i], .path = paths[i], .debug_root = ""};
+
+		if (stat(paths[i], &st))
+			continue;
+		id.inode = st.st_ino;
+		watch_linker(p, &id);
+	}
 }
 
 /* --- where files come from ----------------------------------------------------------------------- */
@@ -484,6 +516,8 @@ int probes__find_files(struct probes *p, const char *command, char *err, size_t 
 	char path[PATH_MAX], real[PATH_MAX];
 	int ret = 0;
 
+	if (command)
+		watch_host_linkers(p);
 	if (command && !launch_find(command, path, sizeof(path)) && realpath(path, real))
 		ret = take_path(p, real, true, err, len);
 	for (size_t i = 0; !ret && i < p->config.n_specs; i++) {
