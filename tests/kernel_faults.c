@@ -229,6 +229,43 @@ Test(faults, two_hundred_times_attached_and_gone_leave_nothing_and_a_sound_targe
 	expect_unharmed(&f);
 }
 
+static int parent_of(int pid)
+{
+	char path[64];
+	int ppid = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	cr_assert(f && fscanf(f, "%*d (flood) %*c %d", &ppid) == 1);
+	fclose(f);
+	return ppid;
+}
+
+Test(faults, a_command_outlives_the_tool_that_started_it, .timeout = 60)
+{
+	struct flood f;
+	int main_pid;
+
+	harness_need_kernel();
+	snprintf(f.spec, sizeof(f.spec), "hit=%s:hit", harness_target("flood"));
+	f.child = tool_start("tool", (const char *[]){"-f", f.spec, "--", harness_target("flood"), NULL});
+	flood_read(&f);
+	wait_for_rows(&f.child);
+	main_pid = parent_of(f.pids[0]);
+	note_objects(f.child.pid);
+	child_signal(&f.child, SIGKILL);
+	cr_expect_eq(child_wait(&f.child, 30), 128 + SIGKILL);
+	expect_objects_gone();
+	for (int tries = 0; peek(f.pids[0], f.hit) == 0xcc && tries < 3000; tries++)
+		nap_ms(10);
+	cr_expect_neq(peek(f.pids[0], f.hit), 0xcc, "the breakpoint stayed");
+	cr_assert_eq(kill(main_pid, SIGTERM), 0);
+	for (int tries = 0; !kill(main_pid, 0) && tries < 1000; tries++)
+		nap_ms(10);
+	cr_expect(strstr(file_text(f.child.out), "all right"));
+}
+
 /* --- cannot keep up ----------------------------------------------------------------------------------- */
 
 struct truth {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define ENVIRON_MAX (256 * 1024)
+#define PF_KTHREAD  0x00200000 /* include/linux/sched.h */
 
 /* Up to len - 1 bytes of /proc/PID/NAME and a NUL; bytes or -errno. */
 static ssize_t read_file(pid_t pid, const char *name, char *buf, size_t len)
@@ -124,7 +125,8 @@ out:
 
 enum procfs_state procfs_state(pid_t pid)
 {
-	char buf[4096], exe[8], *at;
+	char buf[4096], *at;
+	unsigned int flags = 0;
 	ssize_t n = read_file(pid, "stat", buf, sizeof(buf));
 
 	if (n <= 0)
@@ -134,10 +136,10 @@ enum procfs_state procfs_state(pid_t pid)
 		return PROCFS_GONE;
 	if (at[2] == 'Z' || at[2] == 'X')
 		return PROCFS_ZOMBIE;
-	/* a kernel thread has no executable; a process that exits has none for a moment either */
-	if (procfs_exe(pid, exe, sizeof(exe)) == -ENOENT && procfs_cmdline(pid, buf, sizeof(buf)) <= 0)
-		return PROCFS_KTHREAD;
-	return PROCFS_ALIVE;
+	/* ") S ppid pgrp session tty tpgid flags" */
+	if (sscanf(at, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
+		return PROCFS_GONE;
+	return flags & PF_KTHREAD ? PROCFS_KTHREAD : PROCFS_ALIVE;
 }
 
 static pid_t innermost_pid(pid_t pid)

@@ -50,7 +50,7 @@ struct tracer {
 	bool running;	  /* all is set up */
 	bool points;	  /* --step is on */
 	bool attaching;	  /* reports of processes that come now say what was there */
-	bool interrupted; /* a first SIGINT or SIGTERM came */
+	int interrupted;  /* the first SIGINT or SIGTERM that came, or the second */
 	bool stop;
 	const char *reason;
 	int err;
@@ -409,10 +409,11 @@ static void take_signal(struct tracer *t, const struct signalfd_siginfo *si)
 	if (si->ssi_signo == SIGCHLD)
 		return;
 	if (!t->launch || launch__ended(t->launch, &status) || t->interrupted) {
+		t->interrupted = si->ssi_signo;
 		finish_for(t, "interrupt");
 		return;
 	}
-	t->interrupted = true;
+	t->interrupted = si->ssi_signo;
 	if (si->ssi_code != SI_KERNEL)
 		kill(launch__pid(t->launch), si->ssi_signo);
 }
@@ -563,6 +564,8 @@ static int close_all(struct tracer *t, int err)
 		close(t->signals);
 	if (err || ret)
 		return EXIT_TOOL_FAILED;
+	if (t->launch && !ended && t->interrupted) /* it goes on, and nobody knows how it will end */
+		return 128 + t->interrupted;
 	return ended ? launch_exit_status(status) : 0;
 }
 
