@@ -13,8 +13,9 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM
 
 if ! "$tool" -q -o /dev/null -- true 2>"$dir/why"; then
-	echo "BPF cannot run here ($(sed -n 's/^ramtrace-bpf: error: //p' "$dir/why" | head -1)): this is a recorded run instead."
-	exec "$tool" --replay "$tape"
+	echo "BPF cannot run here ($(sed -n 's/^ramtrace-bpf: error: //p' "$dir/why" | sed '1!d; s/\. .*//')): this is a recorded run instead."
+	"$tool" --replay "$tape"
+	exit
 fi
 
 redis-server --port 0 --unixsocket "$dir/socket" --dir "$dir" --save '' \

@@ -11,12 +11,13 @@ for t in "$@"; do
 	case ${t##*/} in kernel_*) jobs=1 ;; *) jobs=0 ;; esac
 	printf '== %s\n' "${t##*/}"
 	"$t" --jobs "$jobs" --verbose=1 --ascii >"$log" 2>&1 || broken=1
-	grep -v '^\[----\] *$' "$log" | grep -E 'FAIL|CRASH|SKIP|\[----\]|Synthesis|rror' | cut -c1-2000
+	grep -Ev '^\[(----\] *$|----\] Criterion v|RUN |PASS)' "$log" |
+		grep -E 'FAIL|CRASH|SKIP|\[----\]|Synthesis|rror' | cut -c1-2000
 	line=$(grep 'Synthesis:' "$log" | sed 's/\x1b\[[0-9;]*m//g')
 	[ -n "$line" ] || { cat "$log"; failed=$((failed + 1)); continue; }
 	counts=$(printf '%s\n' "$line" | sed 's/.*Tested: \([0-9]*\).*Passing: \([0-9]*\).*Failing: \([0-9]*\).*Crashing: \([0-9]*\).*/\1 \2 \3 \4/')
 	n=${counts#* } passed=$((passed + ${n%% *})) n=${n#* } failed=$((failed + ${n% *} + ${n#* }))
-	skipped=$((skipped + $(grep -c 'SKIP' "$log")))
+	skipped=$((skipped + $(grep -c '^\[SKIP' "$log")))
 done
 [ "$broken" = 0 ] || [ "$failed" != 0 ] || failed=1
 if [ "$skipped" != 0 ] && [ -n "$RAMTRACE_REQUIRE_KERNEL" ]; then
