@@ -327,6 +327,15 @@ static void take_totals(struct proc *p, const struct rt_totals *totals)
 	p->have_rss = p->have_totals = true;
 }
 
+/* Of a process that ends on its parent's mm there is no account: what it saw last stands. */
+static void take_last_totals(struct proc *p, const struct rt_totals *totals, unsigned int flags)
+{
+	if (flags & RT_P_BORROWED)
+		p->have_totals = true;
+	else
+		take_totals(p, totals);
+}
+
 static void take_faults(struct proc *p, uint64_t min_flt, uint64_t maj_flt)
 {
 	const struct entry *e = (const struct entry *)p;
@@ -438,7 +447,7 @@ struct proc *proctree__exit(struct proctree *pt, const struct rt_exit *ev, uint6
 	p->exit_code = (int)ev->exit_code;
 	take_faults(p, ev->min_flt, ev->maj_flt);
 	take_flags(p, ev->flags);
-	take_totals(p, &ev->totals);
+	take_last_totals(p, &ev->totals, ev->flags);
 	take_title(p, ev->title, ev->title_args);
 	entry__stop(pt, (struct entry *)p, time_ns);
 	return p;
@@ -455,7 +464,7 @@ struct proc *proctree__exec(struct proctree *pt, const struct rt_exec *ev, uint6
 		return NULL;
 	take_faults(o, ev->min_flt, ev->maj_flt);
 	take_flags(o, ev->flags);
-	take_totals(o, &ev->old);
+	take_last_totals(o, &ev->old, ev->flags);
 	o->execed = true;
 	entry__stop(pt, (struct entry *)o, time_ns);
 	*old = o;
