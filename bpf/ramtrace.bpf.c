@@ -12,8 +12,6 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define STACK_TRIES 16
-
 /* Knobs, set before load. */
 const volatile __u32 tool_tgid = 0;	  /* whose writes are the probes' footprint */
 const volatile bool follow_children = true;
@@ -125,6 +123,7 @@ static __always_inline void thread_set_stack(struct thread_state *ts, struct tas
 	u64 top, lo = 0;
 
 	ts->stack_lo = ts->stack_hi = 0;
+	ts->stack_known = 1;
 	if (ts->tid == ts->tgid) {
 		top = BPF_CORE_READ(mm, start_stack);
 	} else {
@@ -139,8 +138,10 @@ static __always_inline void thread_set_stack(struct thread_state *ts, struct tas
 		top = BPF_CORE_READ(task, thread.uw.tp_value);
 #endif
 		if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma) &&
-			bpf_find_vma(task, top, note_vma_start, &lo, 0))
+			bpf_find_vma(task, top, note_vma_start, &lo, 0)) {
+			ts->stack_known = 0;
 			return;
+		}
 	}
 	if (!lo)
 		lo = top > NATIVE_STACK_BYTES ? top - NATIVE_STACK_BYTES : 0;
@@ -158,7 +159,6 @@ static __noinline bool thread_set_up(struct thread_state *ts, struct task_struct
 	ts->mm = 0;
 	ts->depth = 0;
 	ts->own_changes = 0;
-	ts->stack_tries = STACK_TRIES;
 	if (!ps || (ps->flags & PROC_WAITS_FOR_EXEC) || ps->mm != (u64)mm)
 		return false;
 	ts->tgid = tgid;
@@ -179,10 +179,8 @@ static __always_inline struct thread_state *thread_get(struct task_struct *task,
 	if (ts) {
 		if (ts->mm == (u64)mm) {
 			/* another thread held the lock of the mm when it was tried */
-			if (!ts->stack_hi && ts->stack_tries) {
-				ts->stack_tries--;
+			if (!ts->stack_known)
 				thread_set_stack(ts, task, mm);
-			}
 			return ts;
 		}
 		return thread_set_up(ts, task, mm) ? ts : NULL;
@@ -214,26 +212,6 @@ static __always_inline bool look_snapshot(struct look *lk, struct mm_struct *mm,
 		lk->flags |= RT_F_UNSTABLE;
 	rss_to_wire(&lk->rss, pages);
 	return true;
-}
-
-static __always_inline void send_entry(const struct look *lk)
-{
-	u64 wake;
-	struct rt_checkpoint *ev = checkpoint_reserve(lk->st, &wake);
-
-	if (!ev)
-		return;
-	event_header(&ev->h, RT_EV_CHECKPOINT, sizeof(*ev), lk->st);
-	ev->h.pid = lk->ts->tgid;
-	ev->h.tid = lk->ts->tid;
-	ev->h.start_ns = lk->ts->start_ns;
-	ev->h.time_ns = lk->now;
-	ev->late_ns = 0;
-	ev->rss = lk->rss;
-	ev->func = lk->func;
-	ev->when = RT_ENTRY;
-	ev->flags = lk->flags | (lk->ts->borrowed ? RT_F_BORROWED : 0);
-	bpf_ringbuf_submit(ev, wake);
 }
 
 static __always_inline void handle_ret(struct look *lk)
@@ -285,8 +263,7 @@ static __always_inline void handle_entry(struct look *lk, u32 func_flags)
 {
 	struct span now = {.sp = lk->sp, .func = lk->func};
 
-	count_hit(lk->func, true);
-	send_entry(lk);
+	send_checkpoint(lk, lk->func, RT_ENTRY, 0, 0);
 	if (func_flags & RT_FN_RET_AT_ENTRY) {
 		span_report(lk, &now, 0, 0);
 		close_tails(lk, lk->ts->depth);
@@ -373,14 +350,13 @@ static __always_inline void send_point(struct mm_struct *mm, struct task_struct 
 {
 	s64 pages[MM_KINDS];
 	struct rt_checkpoint *ev;
-	u64 wake;
 	int ret = rss_read(mm, task, st, pages);
 
 	if (ret < 0) {
 		count_loss(RT_LOSS_READ);
 		return;
 	}
-	ev = checkpoint_reserve(st, &wake);
+	ev = event_reserve(sizeof(*ev), st);
 	if (!ev)
 		return;
 	event_header(&ev->h, RT_EV_CHECKPOINT, sizeof(*ev), st);
@@ -394,7 +370,7 @@ static __always_inline void send_point(struct mm_struct *mm, struct task_struct 
 	ev->func = RT_NO_FUNC;
 	ev->when = RT_POINT;
 	ev->flags = ret > 0 ? RT_F_UNSTABLE : 0;
-	bpf_ringbuf_submit(ev, wake);
+	bpf_ringbuf_submit(ev, ring_flags());
 }
 
 /* Is the current task faulting in the page on which a probed instruction is single-stepped? */
@@ -632,7 +608,7 @@ static __always_inline void inherit_spans(struct task_struct *parent, struct tas
 	to->borrowed = 0;
 	to->stack_lo = from->stack_lo;
 	to->stack_hi = from->stack_hi;
-	to->stack_tries = 0;
+	to->stack_known = from->stack_known;
 	to->own_changes = 0;
 	to->mixed = from->mixed;
 	to->depth = from->depth;

@@ -171,7 +171,7 @@ enum rt_loss {
 	RT_LOSS_MAX = 8,
 };
 
-/* Hits of one function's probes. */
+/* Checkpoints of one function. */
 struct rt_hits {
 	__u64 entries;
 	__u64 returns;

@@ -67,8 +67,10 @@ struct thread_state {
 	u32 tgid, tid;
 	u32 depth;
 	u32 borrowed;
+	u32 sent;      /* checkpoints, */
+	u32 ring_full; /* and whether they were too many when it was last asked */
 	u32 mixed;	 /* some spans are hidden */
-	u32 stack_tries; /* left, to find where the stack lies */
+	u32 stack_known; /* found, or not to be found */
 	struct span spans[RT_CHUNK_SPANS];
 };
 
@@ -112,12 +114,13 @@ struct {
 	__type(value, u32);
 } stack_copiers SEC(".maps");
 
+/* Checkpoints of each function that were lost; those that were sent are counted by the reader. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32); /* function id */
 	__type(value, struct rt_hits);
-} hits SEC(".maps");
+} missed SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -130,12 +133,19 @@ struct {
 const volatile __u64 ring_wake = 1 << 20;
 const volatile __u64 ring_limit = 3 << 20;
 
-/* Waking costs as much as many events, so it is done by the one or two that cross the line; should
- * they miss it, because two CPUs cross it at once, the reader looks every few milliseconds anyway. */
+/*
+ * Waking costs as much as many events, so it is done by the one or two that cross the line. Asking
+ * how much is pending costs something too, so a thread asks at every eighth of its checkpoints; the
+ * band is as wide as what it sends in between. Should all miss it, because several cross it at
+ * once, the reader looks every few milliseconds anyway.
+ */
+#define RING_ASK_EVERY 8
+#define RING_WAKE_BAND (RING_ASK_EVERY * 2 * sizeof(struct rt_checkpoint))
+
 static __always_inline u64 wake_flags(u64 pending)
 {
-	return pending >= ring_wake && pending < ring_wake + 192 ? BPF_RB_FORCE_WAKEUP
-								   : BPF_RB_NO_WAKEUP;
+	return pending >= ring_wake && pending < ring_wake + RING_WAKE_BAND ? BPF_RB_FORCE_WAKEUP
+									    : BPF_RB_NO_WAKEUP;
 }
 
 static __always_inline u64 ring_flags(void)
@@ -156,20 +166,6 @@ static __always_inline void *event_reserve(u64 size, struct mm_state *st)
 {
 	void *ev = bpf_ringbuf_reserve(&ring, size, 0);
 
-	if (!ev)
-		event_lost(st);
-	return ev;
-}
-
-/* Room for a checkpoint, or NULL (counted). *flags is for its submission. */
-static __always_inline struct rt_checkpoint *checkpoint_reserve(struct mm_state *st, u64 *flags)
-{
-	u64 pending = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
-	struct rt_checkpoint *ev = NULL;
-
-	*flags = wake_flags(pending);
-	if (pending < ring_limit)
-		ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
 	if (!ev)
 		event_lost(st);
 	return ev;
@@ -294,29 +290,46 @@ static __always_inline bool span_gone(const struct look *lk, const struct span *
 	return gone && !bpf_map_lookup_elem(&stack_copiers, &lk->ts->tgid);
 }
 
-/* A return is a span that ended, in whichever way it was seen. */
-static __always_inline void count_hit(u32 func, bool entry)
+static __always_inline void count_missed(u32 func, u32 when)
 {
-	struct rt_hits *h = bpf_map_lookup_elem(&hits, &func);
+	struct rt_hits *h = bpf_map_lookup_elem(&missed, &func);
 
 	if (!h)
 		return;
-	if (entry)
+	if (when == RT_ENTRY)
 		h->entries++;
 	else
 		h->returns++;
 }
 
-/* The row of a span's end. */
-static __always_inline void span_report(const struct look *lk, const struct span *s, u64 late_ns, u32 flags)
+/* Is there room for a checkpoint? *flags is for its submission. */
+static __always_inline bool ring_has_room(struct thread_state *ts, u64 *flags)
 {
-	u64 wake;
-	struct rt_checkpoint *ev;
+	u64 pending;
 
-	count_hit(s->func, false);
-	ev = checkpoint_reserve(lk->st, &wake);
-	if (!ev)
+	*flags = BPF_RB_NO_WAKEUP;
+	if (!(ts->sent++ % RING_ASK_EVERY)) {
+		pending = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+		*flags = wake_flags(pending);
+		ts->ring_full = pending >= ring_limit;
+	}
+	return !ts->ring_full;
+}
+
+/* The row of a function's entry or return, as the current thread is. */
+static __always_inline void send_checkpoint(const struct look *lk, u32 func, u32 when, u64 late_ns,
+	u32 flags)
+{
+	struct rt_checkpoint *ev = NULL;
+	u64 wake;
+
+	if (ring_has_room(lk->ts, &wake))
+		ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
+	if (!ev) {
+		event_lost(lk->st);
+		count_missed(func, when);
 		return;
+	}
 	event_header(&ev->h, RT_EV_CHECKPOINT, sizeof(*ev), lk->st);
 	ev->h.pid = lk->ts->tgid;
 	ev->h.tid = lk->ts->tid;
@@ -324,14 +337,17 @@ static __always_inline void span_report(const struct look *lk, const struct span
 	ev->h.time_ns = lk->now;
 	ev->late_ns = late_ns;
 	ev->rss = lk->rss;
-	ev->func = s->func;
-	ev->when = RT_RETURN;
+	ev->func = func;
+	ev->when = when;
+	ev->flags = lk->flags | flags | (lk->ts->borrowed ? RT_F_BORROWED : 0);
+	bpf_ringbuf_submit(ev, wake);
+}
+
+static __always_inline void span_report(const struct look *lk, const struct span *s, u64 late_ns, u32 flags)
+{
 	if (s->flags & SPAN_INHERITED)
 		flags |= RT_F_INHERITED;
-	if (lk->ts->borrowed)
-		flags |= RT_F_BORROWED;
-	ev->flags = lk->flags | flags;
-	bpf_ringbuf_submit(ev, wake);
+	send_checkpoint(lk, s->func, RT_RETURN, late_ns, flags);
 }
 
 static __always_inline u64 changes_by_others(const struct thread_state *ts, const struct mm_state *st)

@@ -61,7 +61,7 @@ static void set_knobs(struct session *s, const struct session_config *config)
 	bpf->rodata->ring_limit = config->ring_bytes -
 		(config->ring_bytes / 8 > MIN_HEADROOM ? config->ring_bytes / 8 : MIN_HEADROOM);
 	bpf_map__set_max_entries(bpf->maps.ring, config->ring_bytes);
-	bpf_map__set_max_entries(bpf->maps.hits, config->max_funcs);
+	bpf_map__set_max_entries(bpf->maps.missed, config->max_funcs);
 	if (s->multi) {
 		uprobe_prepare_multi(bpf->progs.on_function);
 		uprobe_prepare_multi(bpf->progs.on_uretprobe);
@@ -332,11 +332,11 @@ void session__losses(const struct session *s, uint64_t loss[RT_LOSS_MAX])
 	}
 }
 
-struct rt_hits session__hits(const struct session *s, unsigned int func)
+struct rt_hits session__missed(const struct session *s, unsigned int func)
 {
 	struct rt_hits per_cpu[RT_MAX_CPUS], sum = {0};
 
-	if (bpf_map__lookup_elem(s->bpf->maps.hits, &func, sizeof(func), per_cpu,
+	if (bpf_map__lookup_elem(s->bpf->maps.missed, &func, sizeof(func), per_cpu,
 		    s->cpus * sizeof(*per_cpu), 0))
 		return sum;
 	for (int cpu = 0; cpu < s->cpus; cpu++) {

@@ -18,7 +18,7 @@ struct session;
 
 struct session_config {
 	uint32_t ring_bytes; /* a power of two, at least a page */
-	uint32_t max_funcs;  /* ids below this have their hits counted */
+	uint32_t max_funcs;  /* ids below this have their lost checkpoints counted */
 	bool follow_children;
 };
 
@@ -62,6 +62,7 @@ int session__fd(const struct session *s); /* readable when events wait */
 int session__poll(struct session *s, session_event_fn *fn, void *ctx, size_t max);
 
 void session__losses(const struct session *s, uint64_t loss[RT_LOSS_MAX]);
-struct rt_hits session__hits(const struct session *s, unsigned int func);
+/* Checkpoints of that function that were lost. */
+struct rt_hits session__missed(const struct session *s, unsigned int func);
 
 #endif

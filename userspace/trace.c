@@ -33,7 +33,7 @@
 #define BUSY_POLL_MS	 10
 #define IDLE_POLL_MS	 50
 #define EVENTS_PER_POLL	 65536
-#define MIN_FUNCS	 4096 /* hits are counted for at least as many functions */
+#define MAX_MISSED	 16384 /* functions whose lost checkpoints are counted each for itself */
 #define RESCAN_NS	 1000000000ULL /* for files whose loading no linker tells of */
 
 struct tracer {
@@ -45,6 +45,8 @@ struct tracer {
 	struct watch *watch;
 	struct launch *launch;
 	struct output *output;
+	struct rt_hits *hits; /* by function: checkpoints received */
+	size_t n_hits;
 	int signals; /* signalfd */
 	uint64_t start_ns, now_ns, rescan_ns;
 	bool running;	  /* all is set up */
@@ -106,6 +108,30 @@ static int after_event(struct tracer *t, const struct rt_hdr *ev)
 	return 0;
 }
 
+/* Counted here, and not in the kernel, where it would be paid for at every hit. */
+static int count_hit(struct tracer *t, const struct rt_checkpoint *ev)
+{
+	struct rt_hits *bigger;
+	size_t room;
+
+	if (ev->func == RT_NO_FUNC || ev->func >= probes__functions(t->probes))
+		return 0;
+	if (ev->func >= t->n_hits) {
+		room = probes__functions(t->probes);
+		bigger = realloc(t->hits, room * sizeof(*bigger));
+		if (!bigger)
+			return -ENOMEM;
+		memset(bigger + t->n_hits, 0, (room - t->n_hits) * sizeof(*bigger));
+		t->hits = bigger;
+		t->n_hits = room;
+	}
+	if (ev->when == RT_ENTRY)
+		t->hits[ev->func].entries++;
+	else
+		t->hits[ev->func].returns++;
+	return 0;
+}
+
 static int on_event(void *ctx, const void *data, size_t len)
 {
 	struct tracer *t = ctx;
@@ -121,6 +147,8 @@ static int on_event(void *ctx, const void *data, size_t len)
 	err = emit_event(t, data, len);
 	if (!err)
 		err = watch__event(t->watch, ev);
+	if (!err && ev->kind == RT_EV_CHECKPOINT)
+		return count_hit(t, (const void *)ev);
 	return err ? err : after_event(t, ev);
 }
 
@@ -163,11 +191,14 @@ static int emit_counters(struct tracer *t)
 	if (!fact.counters.hits)
 		return -ENOMEM;
 	for (; fact.counters.n_hits < n; fact.counters.n_hits++) {
-		struct rt_hits hits = session__hits(t->session, fact.counters.n_hits);
+		size_t i = fact.counters.n_hits;
+		struct rt_hits hits = session__missed(t->session, i);
 
-		fact.counters.hits[fact.counters.n_hits].func = fact.counters.n_hits;
-		fact.counters.hits[fact.counters.n_hits].entries = hits.entries;
-		fact.counters.hits[fact.counters.n_hits].returns = hits.returns;
+		if (i < t->n_hits) {
+			hits.entries += t->hits[i].entries;
+			hits.returns += t->hits[i].returns;
+		}
+		fact.counters.hits[i] = (struct fact_hits){i, hits.entries, hits.returns};
 	}
 	err = fact__emit(&fact, emit, t);
 	free(fact.counters.hits);
@@ -188,7 +219,7 @@ static int emit_end(struct tracer *t)
 static int open_session(struct tracer *t)
 {
 	struct session_config config = {.ring_bytes = t->opt->ring_bytes,
-		.max_funcs = MIN_FUNCS,
+		.max_funcs = MAX_MISSED,
 		.follow_children = t->opt->follow_children};
 	char err[1024] = "";
 	int ret = session__open(&config, &t->session, err, sizeof(err));
@@ -551,6 +582,7 @@ static int close_all(struct tracer *t, int err)
 	int status = 0, ret;
 	bool ended = t->launch && launch__ended(t->launch, &status);
 
+	free(t->hits);
 	probes__free(t->probes);
 	session__close(t->session);
 	watch__free(t->watch);
