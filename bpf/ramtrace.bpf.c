@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Entry points. Each finds out whom it concerns and leaves the rest to rss.bpf.h (how much) and
- * span.bpf.h (which span).
+ * Entry points. Each finds out whom it concerns and leaves the rest to the rooms behind it:
+ *
+ *	rss.bpf.h   how much: exact snapshots, and the account of each mm
+ *	ring.bpf.h  room for events
+ *	span.bpf.h  which functions are open in a thread, and how their end is seen
+ *	proc.bpf.h  who is traced
+ *	site.bpf.h  what happens at a probed instruction
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
 #include "ramtrace.h"
-#include "span.bpf.h"
+#include "proc.bpf.h"
+#include "site.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -22,26 +28,6 @@ __u64 step_pages;
 /* Set by the loader between two runs of the task iterator. */
 __u32 report_processes; /* 0: adopt the tree, 1: report every process */
 __u32 adopted;	      /* processes that the last run took in */
-
-enum proc_flags {
-	PROC_WAITS_FOR_EXEC = 1 << 0, /* our own fork that has not become the command yet */
-	PROC_BORROWED = 1 << 1,	      /* on its parent's mm */
-};
-
-struct proc_state {
-	u64 mm; /* 0: wanted, not set up yet */
-	u64 start_ns;
-	u32 flags;
-	u32 pad;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, u32); /* tgid */
-	__type(value, struct proc_state);
-} procs SEC(".maps");
 
 /* --- set-up ------------------------------------------------------------------------------------ */
 
@@ -69,243 +55,7 @@ int init_cpu_offsets(void *ctx)
 	return 0;
 }
 
-/* --- who ---------------------------------------------------------------------------------------- */
-
-static __always_inline struct mm_state *mm_of(struct mm_struct *mm)
-{
-	u64 key = (u64)mm;
-
-	return bpf_map_lookup_elem(&mms, &key);
-}
-
-/* Adds a process that has an mm to the traced ones. NULL: no room (counted). */
-static __noinline struct mm_state *process_track(struct task_struct *task, u32 flags)
-{
-	u32 tgid = BPF_CORE_READ(task, tgid);
-	struct mm_struct *mm = task->mm;
-	struct proc_state ps = {.mm = (u64)mm,
-		.start_ns = BPF_CORE_READ(task, group_leader, start_time),
-		.flags = flags};
-	struct mm_state *st;
-
-	if (bpf_map_update_elem(&procs, &tgid, &ps, BPF_ANY)) {
-		count_loss(RT_LOSS_PROC_MAP);
-		return NULL;
-	}
-	if (flags & PROC_BORROWED)
-		return mm_of(mm);
-	st = mm_track(mm, task);
-	if (!st) {
-		bpf_map_delete_elem(&procs, &tgid);
-		return NULL;
-	}
-	st->tgid = tgid;
-	st->start_ns = ps.start_ns;
-	mm_baseline(st, mm, task, bpf_ktime_get_ns());
-	return st;
-}
-
-static long note_vma_start(struct task_struct *task, struct vm_area_struct *vma, u64 *start)
-{
-	*start = vma->vm_start;
-	return 0;
-}
-
-/*
- * Where the thread's own stack lies: below start_stack in the main thread, below the thread
- * descriptor, which the thread pointer points to, in others (glibc and musl). That of the main
- * thread is far from every mapping. Others have their neighbours close by, stacks of coroutines
- * perhaps, but a guard page in between. While it is not known, nothing is on the own stack.
- */
-static __always_inline void thread_set_stack(struct thread_state *ts, struct task_struct *task,
-	struct mm_struct *mm)
-{
-	u64 top, lo = 0;
-
-	ts->stack_lo = ts->stack_hi = 0;
-	ts->stack_known = 1;
-	if (ts->tid == ts->tgid) {
-		top = BPF_CORE_READ(mm, start_stack);
-	} else {
-#if defined(__TARGET_ARCH_x86)
-		u64 self = 0;
-
-		top = BPF_CORE_READ(task, thread.fsbase);
-		/* The ABI has a descriptor begin with its own address. Go's is something else. */
-		if (bpf_probe_read_user(&self, sizeof(self), (void *)top) || self != top)
-			return;
-#else
-		top = BPF_CORE_READ(task, thread.uw.tp_value);
-#endif
-		if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma) &&
-			bpf_find_vma(task, top, note_vma_start, &lo, 0)) {
-			ts->stack_known = 0;
-			return;
-		}
-	}
-	if (!lo)
-		lo = top > NATIVE_STACK_BYTES ? top - NATIVE_STACK_BYTES : 0;
-	ts->stack_lo = lo;
-	ts->stack_hi = top;
-}
-
-static __noinline bool thread_set_up(struct thread_state *ts, struct task_struct *task,
-	struct mm_struct *mm)
-{
-	u64 id = bpf_get_current_pid_tgid();
-	u32 tgid = id >> 32;
-	struct proc_state *ps = bpf_map_lookup_elem(&procs, &tgid);
-
-	ts->mm = 0;
-	ts->depth = 0;
-	ts->own_changes = 0;
-	if (!ps || (ps->flags & PROC_WAITS_FOR_EXEC) || ps->mm != (u64)mm)
-		return false;
-	ts->tgid = tgid;
-	ts->tid = (u32)id;
-	ts->start_ns = ps->start_ns;
-	ts->borrowed = ps->flags & PROC_BORROWED;
-	thread_set_stack(ts, task, mm);
-	ts->mm = (u64)mm;
-	return true;
-}
-
-/* The current thread's state if its process is traced, else NULL. */
-static __always_inline struct thread_state *thread_get(struct task_struct *task, struct mm_struct *mm)
-{
-	struct thread_state *ts = bpf_task_storage_get(&threads, task, 0, 0);
-	u32 tgid;
-
-	if (ts) {
-		if (ts->mm == (u64)mm) {
-			/* another thread held the lock of the mm when it was tried */
-			if (!ts->stack_known)
-				thread_set_stack(ts, task, mm);
-			return ts;
-		}
-		return thread_set_up(ts, task, mm) ? ts : NULL;
-	}
-	tgid = bpf_get_current_pid_tgid() >> 32;
-	if (!bpf_map_lookup_elem(&procs, &tgid))
-		return NULL;
-	ts = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!ts) {
-		count_loss(RT_LOSS_THREAD);
-		return NULL;
-	}
-	return thread_set_up(ts, task, mm) ? ts : NULL;
-}
-
-/* --- checkpoints --------------------------------------------------------------------------------- */
-
-/* Reads the RSS into the look; false: unreadable (counted, no rows can be made). */
-static __always_inline bool look_snapshot(struct look *lk, struct mm_struct *mm, struct task_struct *task,
-	s64 *pages)
-{
-	int ret = rss_read(mm, task, lk->st, pages);
-
-	if (ret < 0) {
-		count_loss(RT_LOSS_READ);
-		return false;
-	}
-	if (ret > 0)
-		lk->flags |= RT_F_UNSTABLE;
-	rss_to_wire(&lk->rss, pages);
-	return true;
-}
-
-static __always_inline void handle_ret(struct look *lk)
-{
-	struct thread_state *ts = lk->ts;
-	struct span *s;
-
-	find_for_ret(lk);
-	if (!lk->found) {
-		count_loss(RT_LOSS_UNMATCHED);
-		return;
-	}
-	s = span_at(ts, lk->found - 1);
-	if (!s)
-		return;
-	span_report(lk, s, 0, 0);
-	s->flags |= SPAN_CLOSED;
-	close_tails(lk, lk->found);
-}
-
-static __always_inline void handle_tail(struct look *lk, u32 func_flags)
-{
-	struct span *s;
-
-	find_for_ret(lk);
-	if (!lk->found)
-		return;
-	s = span_at(lk->ts, lk->found - 1);
-	if (s) {
-		s->flags = (s->flags & ~SPAN_TAIL_PROBED) | tail_flags(func_flags);
-		span_is_open(lk, s);
-	}
-}
-
-/*
- * To single-step an instruction the kernel maps a page into the process at the first such probe
- * (kernel/events/uprobes.c, xol_get_insn_slot), right after this program has run. The process
- * cannot go on without it, so it belongs to the value at this instant.
- */
-static __always_inline void add_step_page(struct look *lk, struct mm_struct *mm, s64 *pages)
-{
-	if (BPF_CORE_READ(mm, uprobes_state.xol_area))
-		return;
-	pages[MM_FILE]++;
-	rss_to_wire(&lk->rss, pages);
-}
-
-static __always_inline void handle_entry(struct look *lk, u32 func_flags)
-{
-	struct span now = {.sp = lk->sp, .func = lk->func};
-
-	send_checkpoint(lk, lk->func, RT_ENTRY, 0, 0);
-	if (func_flags & RT_FN_RET_AT_ENTRY) {
-		span_report(lk, &now, 0, 0);
-		close_tails(lk, lk->ts->depth);
-	} else if (func_flags & RT_FN_RETURNS) {
-		span_push(lk, func_flags);
-	}
-}
-
-/* All probes of functions come here. `sp` is the stack pointer as it is at the function's entry. */
-static __always_inline int on_site(u64 cookie, u64 sp)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct mm_struct *mm = task->mm;
-	u32 site = RT_COOKIE_SITE(cookie), func_flags = RT_COOKIE_FLAGS(cookie);
-	struct look lk = {.sp = sp, .func = RT_COOKIE_FUNC(cookie)};
-	s64 pages[MM_KINDS];
-
-	lk.ts = thread_get(task, mm);
-	if (!lk.ts)
-		return 0;
-	lk.st = mm_of(mm);
-	if (!lk.st)
-		return 0;
-	lk.now = bpf_ktime_get_ns();
-	lk.equal = site == RT_SITE_ENTRY;
-	if (!look_snapshot(&lk, mm, task, pages))
-		return 0;
-	if (lk.ts->depth)
-		close_gone(&lk);
-	if (func_flags & RT_FN_STEPPED)
-		add_step_page(&lk, mm, pages);
-	if (site == RT_SITE_ENTRY) {
-		handle_entry(&lk, func_flags);
-	} else if (site == RT_SITE_RET) {
-		handle_ret(&lk);
-	} else {
-		handle_tail(&lk, func_flags);
-	}
-	if (site != RT_SITE_TAIL)
-		lk.st->row_total = rss_total(pages);
-	return 0;
-}
+/* --- probed instructions ------------------------------------------------------------------------- */
 
 SEC("uprobe")
 int on_function(struct pt_regs *ctx)
@@ -506,125 +256,6 @@ int BPF_PROG(on_signal)
 
 /* --- life of processes --------------------------------------------------------------------------- */
 
-static __always_inline void totals_to_wire(struct rt_totals *t, const struct mm_state *st)
-{
-	rss_to_wire(&t->first, st->first);
-	rss_to_wire(&t->last, st->cur);
-	rss_to_wire(&t->peak, st->peak);
-	rss_to_wire(&t->kind_peak, st->kind_peak);
-	t->peak_ns = st->peak_ns;
-	rss_change_to_wire(&t->grown, st->grown);
-	rss_change_to_wire(&t->returned, st->returned);
-	rss_change_to_wire(&t->foreign, st->foreign);
-	rss_change_to_wire(&t->footprint, st->footprint);
-}
-
-/* Faults of a process: of the threads that are gone, and of those that are not. */
-static __noinline int count_faults(struct task_struct *task, u64 *min_flt, u64 *maj_flt)
-{
-	struct signal_struct *sig = BPF_CORE_READ(task, signal);
-	u32 node = bpf_core_field_offset(struct task_struct, thread_node);
-	u64 head = (u64)sig + bpf_core_field_offset(struct signal_struct, thread_head);
-	u64 at = (u64)BPF_CORE_READ(sig, thread_head.next);
-
-	*min_flt = BPF_CORE_READ(sig, min_flt);
-	*maj_flt = BPF_CORE_READ(sig, maj_flt);
-	for (int i = 0; i < MAX_THREADS_SPLIT && at && at != head; i++) {
-		struct task_struct *t = (void *)(at - node);
-
-		*min_flt += BPF_CORE_READ(t, min_flt);
-		*maj_flt += BPF_CORE_READ(t, maj_flt);
-		if (bpf_probe_read_kernel(&at, sizeof(at), (void *)at))
-			break;
-	}
-	return 0;
-}
-
-/* The arguments, and what lies behind them: a title may have overwritten the environment too.
- * Returns the length of the arguments. */
-static __always_inline u32 read_title(char *title, struct mm_struct *mm)
-{
-	u64 at, end;
-
-	__builtin_memset(title, 0, RT_TITLE_LEN);
-	if (!mm)
-		return 0;
-	at = BPF_CORE_READ(mm, arg_start);
-	end = BPF_CORE_READ(mm, arg_end);
-	if (end <= at)
-		return 0;
-	if (bpf_probe_read_user(title, RT_TITLE_LEN - 1, (void *)at))
-		bpf_probe_read_user_str(title, RT_TITLE_LEN, (void *)at);
-	return end - at;
-}
-
-/* bpf_loop callback: what the child has inherited begins anew with the child's own memory. */
-static long inherit_span(u32 i, struct look *lk)
-{
-	struct span *s;
-
-	if (i >= lk->ts->depth)
-		return 1;
-	s = span_at(lk->ts, i);
-	if (!s)
-		return 0;
-	s->flags |= SPAN_INHERITED;
-	s->others = s->own = 0;
-	return 0;
-}
-
-static __always_inline void inherit_chunks(struct thread_state *to, const struct thread_state *from)
-{
-	for (u32 c = 1; c < RT_MAX_CHUNKS && c * RT_CHUNK_SPANS < from->depth; c++) {
-		struct span_chunk_key key = {.tid = from->tid, .chunk = c};
-		struct span_chunk *chunk = bpf_map_lookup_elem(&span_chunks, &key);
-
-		key.tid = to->tid;
-		if (!chunk || bpf_map_update_elem(&span_chunks, &key, chunk, BPF_ANY)) {
-			count_loss(RT_LOSS_SPAN_MAP);
-			to->depth = c * RT_CHUNK_SPANS;
-			break;
-		}
-	}
-}
-
-/* The spans that are open in a thread that forks are open in the child too, on its copy of the
- * stack. */
-static __always_inline void inherit_spans(struct task_struct *parent, struct task_struct *child)
-{
-	struct thread_state *from = bpf_task_storage_get(&threads, parent, 0, 0);
-	struct thread_state *to;
-	struct look lk = {};
-
-	if (!from || !from->depth || !from->mm)
-		return;
-	to = bpf_task_storage_get(&threads, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!to) {
-		count_loss(RT_LOSS_THREAD);
-		return;
-	}
-	to->tgid = to->tid = BPF_CORE_READ(child, pid);
-	to->start_ns = BPF_CORE_READ(child, start_time);
-	to->borrowed = 0;
-	to->stack_lo = from->stack_lo;
-	to->stack_hi = from->stack_hi;
-	to->stack_known = from->stack_known;
-	to->own_changes = 0;
-	to->mixed = from->mixed;
-	to->depth = from->depth;
-	for (u32 i = 0; i < RT_CHUNK_SPANS; i++)
-		to->spans[i] = from->spans[i];
-	inherit_chunks(to, from);
-	lk.ts = to;
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {
-		bpf_loop(RT_CHUNK_SPANS * RT_MAX_CHUNKS, inherit_span, &lk, 0);
-	} else {
-		for (u32 i = 0; i < RT_CHUNK_SPANS; i++)
-			inherit_span(i, &lk);
-	}
-	to->mm = (u64)child->mm;
-}
-
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -658,37 +289,6 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	rss_to_wire(&ev->rss, st->cur);
 	bpf_ringbuf_submit(ev, ring_flags());
 	return 0;
-}
-
-/* Ends all spans of a thread, with the RSS that its program had last. `sp` is where it was when it
- * ended, for what was over before; 0: not known any more. */
-static __always_inline void end_spans(struct task_struct *task, struct mm_struct *mm,
-	struct mm_state *st, u64 now, u64 sp)
-{
-	struct look lk = {.st = st, .now = now, .func = RT_NO_FUNC, .sp = sp};
-	s64 pages[MM_KINDS];
-
-	lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
-	if (!lk.ts || !lk.ts->mm)
-		return;
-	if (lk.ts->depth && st) {
-		if (mm)
-			look_snapshot(&lk, mm, task, pages);
-		else
-			rss_to_wire(&lk.rss, st->cur);
-		lk.all = !sp;
-		close_gone(&lk);
-		lk.all = 1;
-		close_gone(&lk);
-	}
-	for (u32 c = 1; c < RT_MAX_CHUNKS; c++) {
-		struct span_chunk_key key = {.tid = lk.ts->tid, .chunk = c};
-
-		if (bpf_map_delete_elem(&span_chunks, &key))
-			break;
-	}
-	lk.ts->mm = 0;
-	lk.ts->depth = 0;
 }
 
 SEC("tp_btf/sched_process_exec")

@@ -35,6 +35,7 @@
 #ifndef SPAN_BPF_H
 #define SPAN_BPF_H
 
+#include "ring.bpf.h"
 #include "rss.bpf.h"
 
 #define NATIVE_STACK_BYTES (8ULL << 20) /* default RLIMIT_STACK, which sizes thread stacks too */
@@ -121,66 +122,6 @@ struct {
 	__type(key, u32); /* function id */
 	__type(value, struct rt_hits);
 } missed SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4 << 20);
-} ring SEC(".maps");
-
-/* Knobs: pending bytes at which the reader is woken (below it reads by its own clock), and up to
- * which checkpoints are taken. What lies above is kept for the life of processes: a flood of
- * checkpoints loses checkpoints, never a process. */
-const volatile __u64 ring_wake = 1 << 20;
-const volatile __u64 ring_limit = 3 << 20;
-
-/*
- * Waking costs as much as many events, so it is done by the one or two that cross the line. Asking
- * how much is pending costs something too, so a thread asks at every eighth of its checkpoints; the
- * band is as wide as what it sends in between. Should all miss it, because several cross it at
- * once, the reader looks every few milliseconds anyway.
- */
-#define RING_ASK_EVERY 8
-#define RING_WAKE_BAND (RING_ASK_EVERY * 2 * sizeof(struct rt_checkpoint))
-
-static __always_inline u64 wake_flags(u64 pending)
-{
-	return pending >= ring_wake && pending < ring_wake + RING_WAKE_BAND ? BPF_RB_FORCE_WAKEUP
-									    : BPF_RB_NO_WAKEUP;
-}
-
-static __always_inline u64 ring_flags(void)
-{
-	return wake_flags(bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA));
-}
-
-/* Counted for the whole and for the process, whose next event tells of it. */
-static __always_inline void event_lost(struct mm_state *st)
-{
-	count_loss(RT_LOSS_RING);
-	if (st)
-		__sync_fetch_and_add(&st->lost, 1);
-}
-
-/* Room for an event of a process's life, or NULL (counted). */
-static __always_inline void *event_reserve(u64 size, struct mm_state *st)
-{
-	void *ev = bpf_ringbuf_reserve(&ring, size, 0);
-
-	if (!ev)
-		event_lost(st);
-	return ev;
-}
-
-static __always_inline void event_header(struct rt_hdr *h, u16 kind, u16 len, struct mm_state *st)
-{
-	u32 lost = st ? st->lost : 0;
-
-	h->kind = kind;
-	h->len = len;
-	h->lost = lost;
-	if (lost)
-		__sync_fetch_and_add(&st->lost, -lost);
-}
 
 static __always_inline struct span *span_at(struct thread_state *ts, u32 level)
 {

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What happens at a probed instruction: the entry of a function, a ret, a jump out of it. */
+#ifndef SITE_BPF_H
+#define SITE_BPF_H
+
+#include "proc.bpf.h"
+
+static __always_inline void handle_ret(struct look *lk)
+{
+	struct thread_state *ts = lk->ts;
+	struct span *s;
+
+	find_for_ret(lk);
+	if (!lk->found) {
+		count_loss(RT_LOSS_UNMATCHED);
+		return;
+	}
+	s = span_at(ts, lk->found - 1);
+	if (!s)
+		return;
+	span_report(lk, s, 0, 0);
+	s->flags |= SPAN_CLOSED;
+	close_tails(lk, lk->found);
+}
+
+static __always_inline void handle_tail(struct look *lk, u32 func_flags)
+{
+	struct span *s;
+
+	find_for_ret(lk);
+	if (!lk->found)
+		return;
+	s = span_at(lk->ts, lk->found - 1);
+	if (s) {
+		s->flags = (s->flags & ~SPAN_TAIL_PROBED) | tail_flags(func_flags);
+		span_is_open(lk, s);
+	}
+}
+
+/*
+ * To single-step an instruction the kernel maps a page into the process at the first such probe
+ * (kernel/events/uprobes.c, xol_get_insn_slot), right after this program has run. The process
+ * cannot go on without it, so it belongs to the value at this instant.
+ */
+static __always_inline void add_step_page(struct look *lk, struct mm_struct *mm, s64 *pages)
+{
+	if (BPF_CORE_READ(mm, uprobes_state.xol_area))
+		return;
+	pages[MM_FILE]++;
+	rss_to_wire(&lk->rss, pages);
+}
+
+static __always_inline void handle_entry(struct look *lk, u32 func_flags)
+{
+	struct span now = {.sp = lk->sp, .func = lk->func};
+
+	send_checkpoint(lk, lk->func, RT_ENTRY, 0, 0);
+	if (func_flags & RT_FN_RET_AT_ENTRY) {
+		span_report(lk, &now, 0, 0);
+		close_tails(lk, lk->ts->depth);
+	} else if (func_flags & RT_FN_RETURNS) {
+		span_push(lk, func_flags);
+	}
+}
+
+/* All probes of functions come here. `sp` is the stack pointer as it is at the function's entry. */
+static __always_inline int on_site(u64 cookie, u64 sp)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mm_struct *mm = task->mm;
+	u32 site = RT_COOKIE_SITE(cookie), func_flags = RT_COOKIE_FLAGS(cookie);
+	struct look lk = {.sp = sp, .func = RT_COOKIE_FUNC(cookie)};
+	s64 pages[MM_KINDS];
+
+	lk.ts = thread_get(task, mm);
+	if (!lk.ts)
+		return 0;
+	lk.st = mm_of(mm);
+	if (!lk.st)
+		return 0;
+	lk.now = bpf_ktime_get_ns();
+	lk.equal = site == RT_SITE_ENTRY;
+	if (!look_snapshot(&lk, mm, task, pages))
+		return 0;
+	if (lk.ts->depth)
+		close_gone(&lk);
+	if (func_flags & RT_FN_STEPPED)
+		add_step_page(&lk, mm, pages);
+	if (site == RT_SITE_ENTRY) {
+		handle_entry(&lk, func_flags);
+	} else if (site == RT_SITE_RET) {
+		handle_ret(&lk);
+	} else {
+		handle_tail(&lk, func_flags);
+	}
+	if (site != RT_SITE_TAIL)
+		lk.st->row_total = rss_total(pages);
+	return 0;
+}
+
+#endif
