@@ -71,7 +71,8 @@ static long note_vma_start(struct task_struct *task, struct vm_area_struct *vma,
  * Where the thread's own stack lies: below start_stack in the main thread, below the thread
  * descriptor, which the thread pointer points to, in others (glibc and musl). That of the main
  * thread is far from every mapping. Others have their neighbours close by, stacks of coroutines
- * perhaps, but a guard page in between. While it is not known, nothing is on the own stack.
+ * perhaps, but a guard page in between. As long as another thread holds the lock that a look at the
+ * mappings takes, it is only known that no thread's stack is smaller than PTHREAD_STACK_MIN.
  */
 static __always_inline void thread_set_stack(struct thread_state *ts, struct task_struct *task,
 	struct mm_struct *mm)
@@ -96,7 +97,7 @@ static __always_inline void thread_set_stack(struct thread_state *ts, struct tas
 		if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma) &&
 			bpf_find_vma(task, top, note_vma_start, &lo, 0)) {
 			ts->stack_known = 0;
-			return;
+			lo = top - LEAST_STACK_BYTES;
 		}
 	}
 	if (!lo)

@@ -39,6 +39,7 @@
 #include "rss.bpf.h"
 
 #define NATIVE_STACK_BYTES (8ULL << 20) /* default RLIMIT_STACK, which sizes thread stacks too */
+#define LEAST_STACK_BYTES  16384
 #define CLOSE_AT_ONCE_MAX  32		/* spans closed by one look where bpf_loop is missing */
 
 enum span_flags {
@@ -71,7 +72,7 @@ struct thread_state {
 	u32 sent;      /* checkpoints, */
 	u32 ring_full; /* and whether they were too many when it was last asked */
 	u32 mixed;	 /* some spans are hidden */
-	u32 stack_known; /* found, or not to be found */
+	u32 stack_known; /* for good: found, or not to be found */
 	struct span spans[RT_CHUNK_SPANS];
 };
 
