@@ -275,9 +275,11 @@ void expect_hits(json_t *rows)
 	json_array_foreach(json_object_get(summary, "functions"), i, f)
 	{
 		const char *name = row_str(f, "name");
+		/* of one the profiles have the return alone */
+		const char *called = strcmp(name, "lazyfreeFreeDatabase") ? "entry" : "return";
 
 		cr_expect_eq(row_int(f, "entries"), (int64_t)rows_count(rows, "type", "checkpoint",
-			"function", name, "when", "entry", NULL), "%s", name);
+			"function", name, "when", called, NULL), "%s", name);
 		cr_expect_eq(row_int(f, "returns"), (int64_t)rows_count(rows, "type", "checkpoint",
 			"function", name, "when", "return", NULL), "%s", name);
 		hit += row_int(f, "entries") > 0;
