@@ -249,6 +249,10 @@ SCENE(longjmp_leaves_functions, .target = "jumps", .args = {"longjmp"})
 SCENE(recursion_goes_a_thousand_deep_and_out_at_once, .target = "jumps", .args = {"recursion"})
 SCENE(signals_are_handled_on_their_own_stack, .target = "jumps", .args = {"signals"})
 
+/* The same call instruction calls a function after one that has jumped away: not to be told from
+ * one that was jumped to, so the end of the first may be late and marked, but is never wrong. */
+SCENE(handlers_of_an_event_loop, .target = "jumps", .args = {"dispatch"}, .match = LOOSE)
+
 /* Rows of this function by kind of end, all threads; of returns, those with the mark. */
 static size_t count_rows(const struct result *r, const char *function, const char *when, const char *mark)
 {
@@ -316,12 +320,139 @@ Test(unharmed, exceptions_in_a_tight_loop, .timeout = 300)
 	}
 }
 
+/* What handlers do on their own stack belongs to nothing that was over before. */
+Test(unharmed, a_signal_after_the_end_of_a_function, .timeout = 300)
+{
+	const struct scene s = {.target = "jumps", .args = {"quiet-signals"}, .match = NONE};
+
+	harness_need_kernel();
+	for (int i = 0; i < 4; i++) {
+		struct result r = play(&s, i & 1 ? "noticed" : "auto", i & 2);
+
+		for (size_t n = 0; n < 20; n++) {
+			json_t *in = rows_find(r.rows, n, "function", "p_after", "when", "entry", NULL);
+			json_t *out = rows_find(r.rows, n, "function", "p_after", "when", "return", NULL);
+
+			cr_assert(in && out, "call %zu", n);
+			cr_expect(row_true(out, "exact"));
+			cr_expect_eq(row_int(out, "anon") - row_int(in, "anon"), 4096, "%s: %s",
+				i & 1 ? "noticed" : "auto", json_dumps(out, 0));
+		}
+	}
+}
+
 /* --- threads --------------------------------------------------------------------------------------------- */
 
 SCENE(threads_exit_and_are_cancelled_in_functions, .target = "leaves")
 
+#define MAX_TIDS 1024
+#define MAX_OPEN 64
+
+struct open_calls {
+	int64_t tid;
+	size_t n;
+	const char *names[MAX_OPEN];
+};
+
+/* Each return ends the last call of its thread that is open. */
+static size_t expect_pairs(json_t *rows)
+{
+	struct open_calls *threads = calloc(MAX_TIDS, sizeof(*threads)), *t;
+	size_t i, n = 0, open = 0;
+	json_t *row;
+
+	json_array_foreach(rows, i, row)
+	{
+		if (!is_row(row))
+			continue;
+		for (t = threads; t->tid && t->tid != row_int(row, "tid"); t++)
+			cr_assert_lt(t - threads, MAX_TIDS - 1);
+		t->tid = row_int(row, "tid");
+		n++;
+		if (!strcmp(row_str(row, "when"), "entry")) {
+			cr_assert_lt(t->n, MAX_OPEN);
+			t->names[t->n++] = row_str(row, "function");
+			continue;
+		}
+		cr_assert(t->n && !strcmp(t->names[t->n - 1], row_str(row, "function")), "unpaired: %s",
+			json_dumps(row, 0));
+		t->n--;
+	}
+	for (t = threads; t->tid; t++)
+		open += t->n;
+	cr_expect_eq(open, 0);
+	free(threads);
+	return n;
+}
+
+Test(unharmed, threads_come_and_go_by_the_hundred, .timeout = 300)
+{
+	const struct scene s = {.target = "leaves", .args = {"crowd"}, .match = NONE};
+
+	harness_need_kernel();
+	for (int i = 0; i < 4; i++) {
+		struct result r = play(&s, i & 1 ? "noticed" : "auto", i & 2);
+
+		/* 300 threads, in each twice a visit and a descent of 41 */
+		cr_expect_eq(count_rows(&r, "p_visits", "entry", NULL), 600);
+		cr_expect_eq(count_rows(&r, "p_visits", "return", NULL), 600);
+		cr_expect_eq(count_rows(&r, "p_descends", "entry", NULL), 600 * 41);
+		cr_expect_eq(expect_pairs(r.rows), 2 * 600 * 42);
+		json_decref(r.rows);
+	}
+}
+
+/* The elements of a map of the tool's, by bpftool. */
+static size_t map_elements(const struct child *tool, const char *name)
+{
+	char *text = NULL, *ids = NULL, command[128], id[32];
+	json_t *maps, *map;
+	size_t i, n = 0;
+	bool found = false;
+
+	snprintf(command, sizeof(command), "grep -h map_id: /proc/%d/fdinfo/*", tool->pid);
+	cr_assert_eq(shell(command, &ids), 0);
+	cr_assert_eq(shell("bpftool -j map show", &text), 0);
+	maps = json_loads(text, 0, NULL);
+	json_array_foreach(maps, i, map)
+	{
+		snprintf(id, sizeof(id), "map_id:\t%d\n", (int)row_int(map, "id"));
+		if (strcmp(row_str(map, "name"), name) || !strstr(ids, id))
+			continue;
+		found = true;
+		snprintf(command, sizeof(command), "bpftool -j map dump id %d", (int)row_int(map, "id"));
+		cr_assert_eq(shell(command, &text), 0);
+		n += json_array_size(json_loads(text, 0, NULL));
+	}
+	cr_assert(found, "the tool has no map %s", name);
+	return n;
+}
+
+Test(unharmed, nothing_is_kept_of_threads_that_are_gone, .timeout = 300)
+{
+	char spec[512], pid[16];
+	struct child c, tool;
+
+	harness_need_kernel();
+	if (shell("bpftool version", NULL))
+		cr_skip_test("needs bpftool");
+	snprintf(spec, sizeof(spec), "%s:p_*", harness_target("leaves"));
+	c = child_start("target", (const char *[]){harness_target("leaves"), harness_path("truth"), "wait",
+					  "crowd", "stay", NULL});
+	child_await(&c, c.err, "ready", 20);
+	snprintf(pid, sizeof(pid), "%d", c.pid);
+	tool = tool_attach("tool", (const char *[]){"--pid", pid, "-f", spec, NULL});
+	child_signal(&c, SIGUSR1);
+	child_await(&c, c.err, "ready\nready", 60);
+	cr_expect_eq(map_elements(&tool, "span_chunks"), 0);
+	child_signal(&c, SIGUSR1);
+	cr_expect_eq(child_wait(&c, 60), 7);
+	cr_expect_eq(child_wait(&tool, 60), 0);
+}
+
 /* --- processes ------------------------------------------------------------------------------------------- */
 
+SCENE(fork_at_the_bottom_of_a_hundred_calls, .target = "births", .args = {"dive"})
 SCENE(fork_within_functions, .target = "births", .args = {"fork"})
 SCENE(fork_within_functions_of_a_thread, .target = "births", .args = {"thread-fork"})
 SCENE(forks_in_forks_in_forks, .target = "births", .args = {"descend"})
@@ -332,6 +463,34 @@ SCENE(a_function_that_calls_exit, .target = "births", .args = {"end", "exit"})
 SCENE(a_function_that_is_killed, .target = "births", .args = {"end", "kill"})
 SCENE(a_function_that_crashes_in_a_thread, .target = "births", .args = {"thread-end", "segv"})
 SCENE(a_function_that_aborts_in_a_thread, .target = "births", .args = {"thread-end", "abort"})
+
+Test(unharmed, a_thousand_short_lives, .timeout = 300)
+{
+	const struct scene s = {.target = "births", .args = {"thousand"}, .match = NONE};
+
+	harness_need_kernel();
+	for (int attach = 0; attach < 2; attach++) {
+		struct result r = play(&s, "auto", attach);
+		size_t i, children = 0;
+		int64_t sum = 0;
+		json_t *row;
+
+		cr_expect_eq(count_rows(&r, "p_of_child", "entry", NULL), 1000);
+		cr_expect_eq(count_rows(&r, "p_of_child", "return", NULL), 1000);
+		cr_expect_eq(count_rows(&r, "p_of_child", "return", "unwound"), 0);
+		cr_expect_eq(expect_pairs(r.rows), 2000);
+		json_array_foreach(r.rows, i, row)
+		{
+			if (strcmp(row_str(row, "type"), "process") || row_int(row, "rows") != 2)
+				continue;
+			children++;
+			sum += row_int(row, "exit");
+			cr_expect_str_eq(row_str(row, "state"), "ended");
+		}
+		cr_expect_eq(children, 1000);
+		cr_expect_eq(sum, 12500, "it says that itself");
+	}
+}
 
 /* --- coroutines ------------------------------------------------------------------------------------------ */
 
@@ -370,4 +529,20 @@ Test(unharmed, coroutines_that_are_abandoned, .timeout = 300)
 {
 	coroutines("main", "20");
 	coroutines("thread", "20");
+}
+
+/* Ends come in another order than beginnings, and at no time is nothing open: nothing must pile up. */
+Test(unharmed, coroutines_that_always_overlap, .timeout = 300)
+{
+	const struct scene s = {.target = "switches", .args = {"main", "100000", "overlap"}, .match = NONE};
+
+	harness_need_kernel();
+	for (int i = 0; i < 4; i++) {
+		struct result r = play(&s, i & 1 ? "noticed" : "auto", i & 2);
+
+		cr_expect_eq(count_rows(&r, "p_overlaps", "entry", NULL), 12000);
+		cr_expect_eq(count_rows(&r, "p_overlaps", "return", NULL), 12000);
+		cr_expect_leq(count_rows(&r, "p_overlaps", "return", "unwound"), i & 1 ? 2 : 0);
+		json_decref(r.rows);
+	}
 }

@@ -119,6 +119,37 @@ PROBED int p_descends(int left)
 	return v;
 }
 
+/* Many spans are open when it forks, and both go back through them all. */
+PROBED pid_t p_dives(int left)
+{
+	pid_t pid;
+
+	if (!left) {
+		pid = fork();
+		if (!pid)
+			settle();
+		return pid;
+	}
+	tell("p_dives", "entry", "-");
+	pid = p_dives(left - 1);
+	tell("p_dives", "return", pid ? "-" : "i");
+	if (left % 10 == 0)
+		grow(1);
+	return pid;
+}
+
+static void dive(void)
+{
+	pid_t pid;
+
+	tell("p_dives", "entry", "-");
+	pid = p_dives(100);
+	tell("p_dives", "return", pid ? "-" : "i");
+	if (!pid)
+		_exit(60);
+	printf("dived %d\n", ended(pid));
+}
+
 /* --- on the parent's memory ------------------------------------------------------------------------------ */
 
 PROBED int p_vforks(int n)
@@ -251,6 +282,8 @@ int main(int argc, char **argv)
 		tell("p_descends", "entry", "-");
 		printf("descended %d\n", p_descends(GENERATIONS));
 		tell("p_descends", "return", "-");
+	} else if (!strcmp(what, "dive")) {
+		dive();
 	} else if (!strcmp(what, "borrow")) {
 		borrow();
 	} else if (!strcmp(what, "chain")) {

@@ -149,6 +149,37 @@ static void handle(void)
 	printf("handled %d\n", sum);
 }
 
+/* Nothing but the kernel comes between the end of p_after and the handler, which grows: no call
+ * that would leave its mark where p_after returned to. */
+static void on_quiet_signal(int sig)
+{
+	grow(sig == SIGUSR2 ? 3 : 1);
+}
+
+static void interrupt_quietly(void)
+{
+	static char stack[64 << 10];
+	stack_t ss = {.ss_sp = stack, .ss_size = sizeof(stack)};
+	struct sigaction sa = {.sa_handler = on_quiet_signal, .sa_flags = SA_ONSTACK};
+	long pid = getpid(), ret;
+	int sum = 0;
+
+	memset(stack, 1, sizeof(stack));
+	sigaltstack(&ss, NULL);
+	sigaction(SIGUSR2, &sa, NULL);
+	for (int i = 0; i < 20; i++) {
+		tell("p_after", "entry", "-");
+		tell("p_after", "return", "?");
+		sum += p_after(i);
+		asm volatile("syscall"
+			     : "=a"(ret)
+			     : "a"(SYS_kill), "D"(pid), "S"(SIGUSR2)
+			     : "rcx", "r11", "memory");
+		sum += ret;
+	}
+	printf("interrupted %d\n", sum);
+}
+
 /* --- tail calls ------------------------------------------------------------------------------------------ */
 
 PROBED int p_tail_end(int n)
@@ -208,6 +239,22 @@ static void tell_tail(const char *f, const char *g, const char *h)
 		sum += f(n);                                                                       \
 		tell(#f, "return", "-");                                                           \
 	} while (0)
+
+/* An event loop: one call instruction for all handlers, some of which end in a jump. */
+static void dispatch(void)
+{
+	int (*const handlers[])(int) = {p_tail_out, p_after, p_tail_end};
+	static const char *const names[] = {"p_tail_out", "p_after", "p_tail_end"};
+	int sum = 0;
+
+	for (int i = 0; i < 60; i++) {
+		tell(names[i % 3], "entry", "-");
+		sum += handlers[i % 3](i);
+		tell(names[i % 3], "return", "-");
+		grow(i % 2);
+	}
+	printf("dispatched %d\n", sum);
+}
 
 static void tail(void)
 {
@@ -290,8 +337,12 @@ int main(int argc, char **argv)
 		recurse();
 	else if (!strcmp(how, "signals"))
 		handle();
+	else if (!strcmp(how, "quiet-signals"))
+		interrupt_quietly();
 	else if (!strcmp(how, "tails"))
 		tail();
+	else if (!strcmp(how, "dispatch"))
+		dispatch();
 	else
 		smallest();
 	return unharmed_end(6);

@@ -3,7 +3,8 @@
  * Coroutines: swapcontext between a scheduler and workers whose stacks are static, of malloc, or
  * mapped, on the main thread or on one with a small stack (beside which mappings lie closely).
  * usage: switches TRUTH run|wait main|thread TURNS
- * Not all workers come to their end if the turns are few.
+ * Not all workers come to their end if the turns are few. With a third argument "overlap" at any
+ * time one of two workers is in the middle of a call, and nothing is told.
  */
 #include <pthread.h>
 #include <ucontext.h>
@@ -60,6 +61,26 @@ static long (*const functions[WORKERS])(struct worker *, long) = {p_works_static
 	p_works_mapped};
 static const char *const names[WORKERS] = {"p_works_static", "p_works_heap", "p_works_mapped"};
 
+#define OVERLAPS 6000
+
+PROBED long p_overlaps(struct worker *w, long n)
+{
+	yield(w);
+	return n;
+}
+
+static void overlap(int id)
+{
+	struct worker *w = &workers[id];
+
+	for (long i = 0; i < OVERLAPS; i++)
+		w->sum += p_overlaps(w, i);
+	w->done = 1;
+	yield(w);
+}
+
+static int overlapped;
+
 static void work(int id)
 {
 	struct worker *w = &workers[id];
@@ -110,8 +131,9 @@ static void *run(void *arg)
 		getcontext(&w->context);
 		w->context.uc_stack.ss_sp = stacks[i];
 		w->context.uc_stack.ss_size = STACK_BYTES;
-		makecontext(&w->context, (void (*)(void))work, 1, i);
+		makecontext(&w->context, (void (*)(void))(overlapped ? overlap : work), 1, i);
 	}
+	workers[0].done = overlapped;
 	tell("p_schedules", "entry", "-");
 	p_schedules(turns);
 	tell("p_schedules", "return", "-");
@@ -138,6 +160,7 @@ int main(int argc, char **argv)
 	if (argc < 5)
 		return 98;
 	turns = atoi(argv[4]);
+	overlapped = argc > 5;
 	unharmed_begin(argc, argv);
 	if (!strcmp(argv[3], "main")) {
 		run(NULL);
