@@ -309,6 +309,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	old_mm = ps->mm;
 	old = bpf_map_lookup_elem(&mms, &old_mm);
 	end_spans(task, NULL, old, now, 0);
+	bpf_map_delete_elem(&stack_copiers, &tgid);
 	st = process_track(task, 0);
 	if (!st) {
 		if (old_mm && !(flags & PROC_BORROWED))

@@ -306,14 +306,14 @@ static __always_inline bool changed_since(const struct look *lk, const struct sp
 /* A span that a look found gone: unwound if it passed none of the ways out that are probed. */
 static __always_inline void span_close_late(const struct look *lk, const struct span *s)
 {
+	bool unseen = bpf_map_lookup_elem(&stack_copiers, &lk->ts->tgid);
 	u32 flags = 0;
 
-	if (lk->all || ((s->flags & SPAN_COMPLETE) && !(s->flags & SPAN_TAIL)))
+	if ((s->flags & SPAN_COMPLETE) ? lk->all || !(s->flags & SPAN_TAIL) : lk->all && !unseen)
 		flags |= RT_F_UNWOUND;
 	if (changes_by_others(lk->ts, lk->st) != s->others)
 		flags |= RT_F_SHARED;
-	else if (((s->flags & SPAN_HIDDEN) || bpf_map_lookup_elem(&stack_copiers, &lk->ts->tgid)) &&
-		 changed_since(lk, s))
+	else if ((unseen || (s->flags & SPAN_HIDDEN)) && changed_since(lk, s))
 		flags |= RT_F_SHARED;
 	span_report(lk, s, lk->now - s->open_ns, flags);
 }
