@@ -42,7 +42,10 @@ TARGETS := $(patsubst tests/targets/%.c,$(BUILD)/targets/%,$(filter-out tests/ta
 	$(patsubst tests/targets/%.cc,$(BUILD)/targets/%,$(wildcard tests/targets/*.cc)) \
 	$(patsubst tests/targets/%.c,$(BUILD)/targets/%.so,$(wildcard tests/targets/lib*.c))
 
+DEPS = -MMD -MP -MT $@ -MF $@.d
+
 .DELETE_ON_ERROR:
+.SECONDARY:
 .SUFFIXES:
 
 all: $(TOOL) ## build the tool
@@ -77,7 +80,7 @@ BPF_SYS := -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 $(BUILD)/ramtrace.bpf.o: bpf/ramtrace.bpf.c $(VMLINUX_H) Makefile | $(BUILD)
 	$(call say,BPF,$<)
 	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v2 -D__TARGET_ARCH_$(ARCH) -Wall -Werror \
-		-I$(dir $(VMLINUX_H)) -Ibpf $(BPF_SYS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c $< -o $@
+		-I$(dir $(VMLINUX_H)) -Ibpf $(BPF_SYS) $(DEPS) -c $< -o $@
 
 $(BUILD)/ramtrace.skel.h: $(BUILD)/ramtrace.bpf.o
 	$(call say,SKEL,$@)
@@ -114,7 +117,7 @@ $(BUILD)/cli.o $(BUILD)/trace.o: $(BUILD)/version.h
 
 $(BUILD)/%.o: userspace/%.c Makefile | $(BUILD)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -std=gnu11 -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -std=gnu11 $(DEPS) -c $< -o $@
 
 $(LIB): $(filter-out $(BUILD)/main.o,$(OBJS))
 	$(call say,AR,$@)
@@ -126,30 +129,39 @@ $(TOOL): $(BUILD)/main.o $(LIB)
 
 # --- tests --------------------------------------------------------------------------------------
 
-$(BUILD)/tests/%: tests/%.c $(LIB) | $(BUILD)/tests
+$(UNIT_TESTS): $(BUILD)/tests/%: tests/%.c $(LIB) | $(BUILD)/tests
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -Wno-missing-prototypes -std=gnu11 -MMD -MP \
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -Wno-missing-prototypes -std=gnu11 $(DEPS) \
 		-Itests $< $(LIB) $(LDFLAGS) -lcriterion $(LDLIBS) -o $@
 
-$(BUILD)/tests/kernel_%: tests/kernel_%.c tests/harness.c tests/harness.h | $(BUILD)/tests
+$(BUILD)/tests/%.o: tests/%.c | $(BUILD)/tests
 	$(call say,CC,$<)
-	$(Q)$(CC) -D_GNU_SOURCE -O1 -g $(WARN) -Wno-missing-prototypes -std=gnu11 -MMD -MP -Itests \
-		$(filter %.c,$^) -lcriterion -ljansson -lm -o $@
+	$(Q)$(CC) -D_GNU_SOURCE -O1 -g $(WARN) -Wno-missing-prototypes -std=gnu11 $(DEPS) -Itests \
+		-c $< -o $@
 
-$(BUILD)/tests/kernel_servers: $(addprefix tests/,servers.c servers.h readings.c readings.h)
+$(KERNEL_TESTS): %: %.o $(BUILD)/tests/harness.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(filter %.o,$^) -lcriterion -ljansson -lm -o $@
 
-# Targets are traced, so sanitizers stay out of them. -O2, as programs in production are built.
+$(BUILD)/tests/kernel_servers: $(addprefix $(BUILD)/tests/,servers.o readings.o)
+
+# Targets are traced, so sanitizers stay out of them. -O2, as programs in production are built, and
+# by gcc, since what is expected of them is what it makes of their functions.
+TARGET_CC  ?= gcc
+TARGET_CXX ?= g++
+TARGET_FLAGS := -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror
+
 $(BUILD)/targets/%: tests/targets/%.c | $(BUILD)/targets
 	$(call say,CC,$<)
-	$(Q)$(CC) -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -MMD -MP $< -pthread -ldl -lm -o $@
+	$(Q)$(TARGET_CC) $(TARGET_FLAGS) $(DEPS) $< -pthread -ldl -lm -o $@
 
 $(BUILD)/targets/%: tests/targets/%.cc | $(BUILD)/targets
 	$(call say,CXX,$<)
-	$(Q)$(CXX) -O2 -g -Wall -Wextra -Werror -MMD -MP $< -pthread -o $@
+	$(Q)$(TARGET_CXX) $(TARGET_FLAGS) $(DEPS) $< -pthread -o $@
 
 $(BUILD)/targets/lib%.so: tests/targets/lib%.c | $(BUILD)/targets
 	$(call say,CC,$<)
-	$(Q)$(CC) -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -shared -fPIC $< -o $@
+	$(Q)$(TARGET_CC) $(TARGET_FLAGS) $(DEPS) -shared -fPIC $< -o $@
 
 targets: $(TARGETS)
 
@@ -181,11 +193,11 @@ BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c)
 
 $(BUILD)/bench/bench: tests/bench/bench.c $(LIB) | $(BUILD)/bench
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -std=gnu11 $< $(LIB) $(LDFLAGS) $(LDLIBS) -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -std=gnu11 $(DEPS) $< $(LIB) $(LDFLAGS) $(LDLIBS) -o $@
 
 $(BUILD)/bench/%: tests/bench/%.c | $(BUILD)/bench
 	$(call say,CC,$<)
-	$(Q)$(CC) -O2 -g -Wall -Wextra $< -o $@
+	$(Q)$(TARGET_CC) $(TARGET_FLAGS) $(DEPS) $< -o $@
 
 $(BUILD)/bench/hit.yaml: tests/bench/hit.yaml | $(BUILD)/bench
 	$(Q)sed 's|@DIR@|$(abspath $(BUILD)/bench)|' $< > $@
@@ -199,5 +211,5 @@ run-bench: $(TOOL) $(BENCH) $(BUILD)/bench/hit.yaml
 clean: ## remove everything that was made
 	rm -rf build
 
--include $(wildcard $(BUILD)/*.d $(BUILD)/tests/*.d $(BUILD)/targets/*.d)
+-include $(wildcard $(addsuffix /*.d,$(BUILD) $(BUILD)/tests $(BUILD)/targets $(BUILD)/bench))
 .PHONY: all help demo bench run-bench deps test-deps targets unit kernel test run-tests clean FORCE
