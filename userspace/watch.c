@@ -13,7 +13,8 @@
 #include "procfs.h"
 
 #define TITLE_MAX      4096
-#define YOUNG_NS       1000000000ULL  /* titles are set soon after birth: looked at each tick, */
+#define YOUNG_NS       1000000000ULL  /* titles are set soon after birth: looked at often, but */
+#define YOUNG_EVERY_NS 5000000ULL     /* not with each event of a flood, */
 #define OLD_EVERY_NS   2000000000ULL  /* later only now and then */
 #define READS_PER_TICK 256
 #define GONE_NS	       5000000000ULL  /* without an exit event: it was lost */
@@ -182,7 +183,7 @@ static int read_title(struct watch *w, struct watched *p, uint64_t now)
 	char title[TITLE_MAX];
 	ssize_t n = procfs_cmdline(p->key.pid, title, sizeof(title));
 
-	p->next_read_ns = now - p->born_ns < YOUNG_NS ? now : now + OLD_EVERY_NS;
+	p->next_read_ns = now + (now - p->born_ns < YOUNG_NS ? YOUNG_EVERY_NS : OLD_EVERY_NS);
 	if (n < 0 && !p->gone_ns)
 		p->gone_ns = now;
 	if (n <= 0 || (p->cmdline && !strcmp(p->cmdline, title)))
