@@ -398,8 +398,8 @@ Test(fact, damaged_records_are_refused_or_understood_but_never_harm)
 {
 	static const char *const texts[] = {
 		"{\"pid\":1,\"start_ns\":1,\"files\":[\"a\",\"b\",\"c\",\"d\"]}",
-		"{\"id\":1,\"name\":\"n\",\"file\":\"f\",\"cost\":\"c\","
-		"\"returns\":\"r\",\"specs\":[1,2]}",
+		("{\"id\":1,\"name\":\"n\",\"file\":\"f\",\"cost\":\"c\","
+		 "\"returns\":\"r\",\"specs\":[1,2]}"),
 		"{\"loss\":[1,2,3],\"hits\":[{\"func\":1,\"entries\":1,\"returns\":1}]}",
 	};
 	static const enum record_kind kinds[] = { REC_MAPS, REC_FUNC, REC_COUNTERS };
