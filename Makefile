@@ -208,8 +208,14 @@ bench: deps ## measure what tracing costs (root, BPF, quiet machine)
 run-bench: $(TOOL) $(BENCH) $(BUILD)/bench/hit.yaml
 	$(Q)$(BUILD)/bench/bench $(TOOL) $(abspath $(BUILD)/bench)
 
+PREFIX ?= /usr/local
+
+install: all ## install the tool, its schema and profiles (PREFIX=/usr/local)
+	install -D $(TOOL) $(DESTDIR)$(PREFIX)/bin/ramtrace-bpf
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/ramtrace-bpf $(EMBED)
+
 clean: ## remove everything that was made
 	rm -rf build
 
 -include $(wildcard $(addsuffix /*.d,$(BUILD) $(BUILD)/tests $(BUILD)/targets $(BUILD)/bench))
-.PHONY: all help demo bench run-bench deps test-deps targets unit kernel test run-tests clean FORCE
+.PHONY: all help demo bench install run-bench deps test-deps targets unit kernel test run-tests clean FORCE
