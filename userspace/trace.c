@@ -26,6 +26,7 @@
 #include "role.h"
 #include "selection.h"
 #include "session.h"
+#include "tally.h"
 #include "version.h"
 #include "watch.h"
 
@@ -45,8 +46,7 @@ struct tracer {
 	struct watch *watch;
 	struct launch *launch;
 	struct output *output;
-	struct rt_hits *hits; /* by function: checkpoints received */
-	size_t n_hits;
+	struct tally *tally;
 	int signals; /* signalfd */
 	uint64_t start_ns, now_ns, rescan_ns;
 	bool running;	  /* all is set up */
@@ -108,30 +108,6 @@ static int after_event(struct tracer *t, const struct rt_hdr *ev)
 	return 0;
 }
 
-/* Counted here, and not in the kernel, where it would be paid for at every hit. */
-static int count_hit(struct tracer *t, const struct rt_checkpoint *ev)
-{
-	struct rt_hits *bigger;
-	size_t room;
-
-	if (ev->func == RT_NO_FUNC || ev->func >= probes__functions(t->probes))
-		return 0;
-	if (ev->func >= t->n_hits) {
-		room = probes__functions(t->probes);
-		bigger = realloc(t->hits, room * sizeof(*bigger));
-		if (!bigger)
-			return -ENOMEM;
-		memset(bigger + t->n_hits, 0, (room - t->n_hits) * sizeof(*bigger));
-		t->hits = bigger;
-		t->n_hits = room;
-	}
-	if (ev->when == RT_ENTRY)
-		t->hits[ev->func].entries++;
-	else
-		t->hits[ev->func].returns++;
-	return 0;
-}
-
 static int on_event(void *ctx, const void *data, size_t len)
 {
 	struct tracer *t = ctx;
@@ -148,7 +124,7 @@ static int on_event(void *ctx, const void *data, size_t len)
 	if (!err)
 		err = watch__event(t->watch, ev);
 	if (!err && ev->kind == RT_EV_CHECKPOINT)
-		return count_hit(t, (const void *)ev);
+		return tally__count(t->tally, (const void *)ev);
 	return err ? err : after_event(t, ev);
 }
 
@@ -176,33 +152,6 @@ static int emit_release(struct tracer *t, uint64_t until_ns)
 	struct record rec = {.kind = REC_RELEASE, .len = sizeof(until_ns), .data = &until_ns};
 
 	return emit(t, &rec);
-}
-
-static int emit_counters(struct tracer *t)
-{
-	size_t n = probes__functions(t->probes);
-	struct fact fact = {.kind = REC_COUNTERS};
-	uint64_t loss[RT_LOSS_MAX];
-	int err;
-
-	session__losses(t->session, loss);
-	memcpy(fact.counters.loss, loss, sizeof(loss));
-	fact.counters.hits = calloc(n + 1, sizeof(*fact.counters.hits));
-	if (!fact.counters.hits)
-		return -ENOMEM;
-	for (; fact.counters.n_hits < n; fact.counters.n_hits++) {
-		size_t i = fact.counters.n_hits;
-		struct rt_hits hits = session__missed(t->session, i);
-
-		if (i < t->n_hits) {
-			hits.entries += t->hits[i].entries;
-			hits.returns += t->hits[i].returns;
-		}
-		fact.counters.hits[i] = (struct fact_hits){i, hits.entries, hits.returns};
-	}
-	err = fact__emit(&fact, emit, t);
-	free(fact.counters.hits);
-	return err;
 }
 
 static int emit_end(struct tracer *t)
@@ -412,7 +361,8 @@ static int set_up(struct tracer *t)
 		return ret;
 	}
 	t->watch = watch__new(t->sel.profile ? profile__roles(t->sel.profile) : NULL, t->roles, emit, t);
-	if (!t->watch)
+	t->tally = tally__new();
+	if (!t->watch || !t->tally)
 		return -ENOMEM;
 	ret = output__open(t->opt, &t->output);
 	if (!ret)
@@ -573,7 +523,7 @@ static int wind_up(struct tracer *t)
 	if (!err)
 		err = emit_release(t, UINT64_MAX);
 	if (!err)
-		err = emit_counters(t);
+		err = tally__emit(t->tally, t->session, probes__functions(t->probes), emit, t);
 	return err ? err : emit_end(t);
 }
 
@@ -582,7 +532,7 @@ static int close_all(struct tracer *t, int err)
 	int status = 0, ret;
 	bool ended = t->launch && launch__ended(t->launch, &status);
 
-	free(t->hits);
+	tally__free(t->tally);
 	probes__free(t->probes);
 	session__close(t->session);
 	watch__free(t->watch);
