@@ -144,6 +144,7 @@ $(KERNEL_TESTS): %: %.o $(BUILD)/tests/harness.o
 	$(Q)$(CC) $(filter %.o,$^) -lcriterion -ljansson -lm -o $@
 
 $(BUILD)/tests/kernel_servers: $(addprefix $(BUILD)/tests/,servers.o readings.o)
+$(BUILD)/tests/kernel_unharmed: $(BUILD)/tests/scene.o
 
 # Targets are traced, so sanitizers stay out of them. -O2, as programs in production are built, and
 # by gcc, since what is expected of them is what it makes of their functions.

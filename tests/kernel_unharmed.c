@@ -2,228 +2,15 @@
 /*
  * Programs that do what a careless tracer breaks. Each runs untraced first: under trace, started by
  * the tool or attached to, it must print the same and end in the same way; and the rows must be
- * those that it has written down itself (targets/unharmed.h).
+ * those that it has written down itself (scene.h).
  */
 #include <criterion/criterion.h>
-#include <ctype.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness.h"
-
-#define MAX_ARGS 6
-
-enum match {
-	STRICT, /* each thread's rows in its order, every value known and exact */
-	LOOSE,	/* the nth beginning or end of each function; values where the row says exact */
-	NONE,	/* the test looks at the rows itself */
-};
-
-struct scene {
-	const char *target;
-	const char *args[MAX_ARGS];
-	const char *also; /* another spec; %s: the directory of the targets */
-	enum match match;
-};
-
-struct told {
-	long tid;
-	char function[40], when[8], marks[8];
-	int64_t rss, anon, file, shmem;
-	bool used;
-};
-
-struct result {
-	json_t *rows;
-	struct told *told;
-	size_t n_told;
-	size_t inexact;
-	char *err; /* what the traced program (and the tool that started it) said */
-};
-
-/* --- the program's own truth -------------------------------------------------------------------------- */
-
-static size_t load_told(const char *path, struct told **out)
-{
-	struct told *all = NULL, t = {0};
-	FILE *f = fopen(path, "r");
-	size_t n = 0;
-
-	cr_assert(f, "%s", path);
-	while (fscanf(f, "%ld %39s %7s %7s %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64, &t.tid, t.function,
-		       t.when, t.marks, &t.rss, &t.anon, &t.file, &t.shmem) == 8) {
-		all = realloc(all, (n + 1) * sizeof(*all));
-		all[n++] = t;
-	}
-	cr_assert(feof(f), "%s: line %zu", path, n + 1);
-	fclose(f);
-	*out = all;
-	return n;
-}
-
-static bool same_values(const json_t *row, const struct told *t)
-{
-	return row_int(row, "rss") == t->rss && row_int(row, "anon") == t->anon &&
-	       row_int(row, "file") == t->file && row_int(row, "shmem") == t->shmem;
-}
-
-static void expect_marks(const json_t *row, const struct told *t, bool probed)
-{
-	bool unwound = strpbrk(t->marks, probed ? "xye" : "e") != NULL;
-
-	if (probed || !strchr(t->marks, 'y'))
-		cr_expect_eq(row_true(row, "unwound"), unwound, "unwound: %s", json_dumps(row, 0));
-	cr_expect_eq(row_true(row, "inherited"), strchr(t->marks, 'i') != NULL, "inherited: %s",
-		json_dumps(row, 0));
-	cr_expect_eq(row_true(row, "borrowed"), strchr(t->marks, 'b') != NULL, "borrowed: %s",
-		json_dumps(row, 0));
-}
-
-static bool is_row(const json_t *row)
-{
-	return !strcmp(row_str(row, "type"), "checkpoint") && strcmp(row_str(row, "function"), "p_settle");
-}
-
-/* What was told that this row should be; NULL: nothing is left. */
-static struct told *told_of(struct result *r, const json_t *row, enum match match)
-{
-	for (size_t i = 0; i < r->n_told; i++) {
-		struct told *t = &r->told[i];
-
-		if (t->used || t->tid != row_int(row, "tid"))
-			continue;
-		if (match == STRICT ||
-			(!strcmp(t->function, row_str(row, "function")) && !strcmp(t->when, row_str(row, "when"))))
-			return t;
-	}
-	return NULL;
-}
-
-static void compare(struct result *r, enum match match, bool probed)
-{
-	size_t i, n = 0;
-	json_t *row;
-
-	json_array_foreach(r->rows, i, row)
-	{
-		struct told *t;
-
-		if (!is_row(row))
-			continue;
-		t = told_of(r, row, match);
-		cr_assert(t, "not told of: %s", json_dumps(row, 0));
-		t->used = true;
-		n++;
-		cr_assert(!strcmp(t->function, row_str(row, "function")) && !strcmp(t->when, row_str(row, "when")),
-			"row %zu is not %s %s: %s", n, t->function, t->when, json_dumps(row, 0));
-		expect_marks(row, t, probed);
-		if (strchr(t->marks, '?'))
-			continue;
-		r->inexact += !row_true(row, "exact");
-		cr_expect(match == LOOSE || row_true(row, "exact") || (!probed && strchr(t->marks, 'o')),
-			"not exact: %s", json_dumps(row, 0));
-		if (row_true(row, "exact"))
-			cr_expect(same_values(row, t), "told rss %" PRId64 " anon %" PRId64 " file %" PRId64
-				": %s", t->rss, t->anon, t->file, json_dumps(row, 0));
-	}
-	cr_expect_eq(n, r->n_told, "%zu rows, %zu told", n, r->n_told);
-}
-
-/* --- running -------------------------------------------------------------------------------------------- */
-
-static void make_argv(const char **argv, const struct scene *s, const char *path, const char *truth,
-	const char *mode)
-{
-	size_t n = 0;
-
-	argv[n++] = path;
-	argv[n++] = truth;
-	argv[n++] = mode;
-	for (size_t i = 0; i < MAX_ARGS && s->args[i]; i++)
-		argv[n++] = s->args[i];
-	argv[n] = NULL;
-}
-
-static void run_command(const struct scene *s, const char *path, const char *const *options,
-	const char *truth, struct child *c, int *status)
-{
-	const char *argv[32];
-	size_t n = 0;
-
-	while (*options)
-		argv[n++] = *options++;
-	argv[n++] = "--";
-	make_argv(argv + n, s, path, truth, "run");
-	*c = tool_start("tool", argv);
-	*status = child_wait(c, 120);
-}
-
-static void run_attached(const struct scene *s, const char *path, const char *const *options,
-	const char *truth, struct child *c, int *status)
-{
-	const char *argv[16];
-	struct child tool;
-	char pid[16];
-	size_t n = 2;
-
-	make_argv(argv, s, path, truth, "wait");
-	*c = child_start("target", argv);
-	child_await(c, c->err, "ready", 20);
-	snprintf(pid, sizeof(pid), "%d", c->pid);
-	argv[0] = "--pid";
-	argv[1] = pid;
-	while (*options)
-		argv[n++] = *options++;
-	argv[n] = NULL;
-	tool = tool_attach("tool", argv);
-	child_signal(c, SIGUSR1);
-	*status = child_wait(c, 120);
-	cr_assert_eq(child_wait(&tool, 60), 0, "%s", file_text(tool.err));
-}
-
-static void no_losses(json_t *rows)
-{
-	json_t *losses = json_object_get(rows_find(rows, 0, "type", "summary", NULL), "loss"), *n;
-	const char *name;
-
-	cr_expect_eq(rows_count(rows, "type", "loss", NULL), 0);
-	cr_assert(json_is_object(losses));
-	json_object_foreach(losses, name, n)
-		cr_expect_eq(json_integer_value(n), 0, "lost: %s", name);
-}
-
-static struct result play(const struct scene *s, const char *returns, bool attach)
-{
-	const char *path = strdup(harness_target(s->target)), *argv[16];
-	const char *truth = harness_path("truth"), *untraced = harness_path("truth.untraced");
-	struct child alone, c;
-	int status, want;
-	struct result r = {0};
-	char spec[512], also[512];
-	const char *options[] = {"--returns", returns, "-f", spec, s->also ? "-f" : NULL, also, NULL};
-
-	remove(truth);
-	remove(untraced);
-	make_argv(argv, s, path, untraced, "run");
-	alone = child_start("alone", argv);
-	want = child_wait(&alone, 120);
-	snprintf(spec, sizeof(spec), "%s:p_*", path);
-	if (s->also)
-		snprintf(also, sizeof(also), s->also, harness_target(""));
-	(attach ? run_attached : run_command)(s, path, options, truth, &c, &status);
-	r.err = file_text(c.err);
-	cr_expect_eq(status, want, "status %d, untraced %d: %s", status, want, r.err);
-	cr_expect_str_eq(file_text(c.out), file_text(alone.out));
-	r.rows = rows_load(harness_path("tool.jsonl"));
-	r.n_told = load_told(truth, &r.told);
-	if (s->match != NONE)
-		compare(&r, s->match, !strcmp(returns, "auto"));
-	no_losses(r.rows);
-	return r;
-}
+#include "scene.h"
 
 /* Both ways to begin and both ways to see a return. */
 static void play_all(const struct scene *s)
@@ -241,7 +28,7 @@ static void play_all(const struct scene *s)
 		play_all(&(struct scene){__VA_ARGS__});                                            \
 	}
 
-/* --- control flow ------------------------------------------------------------------------------------------ */
+/* --- control flow ---------------------------------------------------------------------------- */
 
 SCENE(exceptions_are_caught_and_thrown_again, .target = "throws")
 SCENE(an_exception_that_nobody_catches_ends_the_program, .target = "throws", .args = {"terminate"})
@@ -252,18 +39,6 @@ SCENE(signals_are_handled_on_their_own_stack, .target = "jumps", .args = {"signa
 /* The same call instruction calls a function after one that has jumped away: not to be told from
  * one that was jumped to, so the end of the first may be late and marked, but is never wrong. */
 SCENE(handlers_of_an_event_loop, .target = "jumps", .args = {"dispatch"}, .match = LOOSE)
-
-/* Rows of this function by kind of end, all threads; of returns, those with the mark. */
-static size_t count_rows(const struct result *r, const char *function, const char *when, const char *mark)
-{
-	size_t i, n = 0;
-	json_t *row;
-
-	json_array_foreach(r->rows, i, row)
-		n += !strcmp(row_str(row, "function"), function) && !strcmp(row_str(row, "when"), when) &&
-		     (!mark || row_true(row, mark));
-	return n;
-}
 
 /* What jumps to another function is open until that returns. Where no jump is probed this cannot be
  * seen: then it ends when the other begins. */
@@ -282,7 +57,8 @@ static void tails(const char *which, const char *const *functions)
 			size_t n = 0;
 
 			for (size_t i = 0; i < r.n_told; i++)
-				n += !strcmp(r.told[i].function, *f) && !strcmp(r.told[i].when, "entry");
+				n += !strcmp(r.told[i].function, *f) &&
+				     !strcmp(r.told[i].when, "entry");
 			cr_expect_eq(count_rows(&r, *f, "entry", NULL), n, "%s", *f);
 			cr_expect_eq(count_rows(&r, *f, "return", NULL), n, "%s", *f);
 			cr_expect_eq(count_rows(&r, *f, "return", "unwound"), 0, "%s", *f);
@@ -298,8 +74,8 @@ Test(unharmed, functions_end_by_tail_calls, .timeout = 300)
 
 Test(unharmed, functions_of_one_instruction, .timeout = 300)
 {
-	tails("smallest", (const char *const[]){"p_one_ret", "p_one_jmp", "p_jmp_to_ret", "p_jmp_out",
-				  "p_jmp_got", "p_tail_end", NULL});
+	tails("smallest", (const char *const[]){"p_one_ret", "p_one_jmp", "p_jmp_to_ret",
+				  "p_jmp_out", "p_jmp_got", "p_tail_end", NULL});
 }
 
 Test(unharmed, exceptions_in_a_tight_loop, .timeout = 300)
@@ -330,8 +106,10 @@ Test(unharmed, a_signal_after_the_end_of_a_function, .timeout = 300)
 		struct result r = play(&s, i & 1 ? "noticed" : "auto", i & 2);
 
 		for (size_t n = 0; n < 20; n++) {
-			json_t *in = rows_find(r.rows, n, "function", "p_after", "when", "entry", NULL);
-			json_t *out = rows_find(r.rows, n, "function", "p_after", "when", "return", NULL);
+			json_t *in =
+				rows_find(r.rows, n, "function", "p_after", "when", "entry", NULL);
+			json_t *out =
+				rows_find(r.rows, n, "function", "p_after", "when", "return", NULL);
 
 			cr_assert(in && out, "call %zu", n);
 			cr_expect(row_true(out, "exact"));
@@ -341,7 +119,7 @@ Test(unharmed, a_signal_after_the_end_of_a_function, .timeout = 300)
 	}
 }
 
-/* --- threads --------------------------------------------------------------------------------------------- */
+/* --- threads --------------------------------------------------------------------------------- */
 
 SCENE(threads_exit_and_are_cancelled_in_functions, .target = "leaves")
 
@@ -361,8 +139,7 @@ static size_t expect_pairs(json_t *rows)
 	size_t i, n = 0, open = 0;
 	json_t *row;
 
-	json_array_foreach(rows, i, row)
-	{
+	json_array_foreach(rows, i, row) {
 		if (!is_row(row))
 			continue;
 		for (t = threads; t->tid && t->tid != row_int(row, "tid"); t++)
@@ -374,8 +151,8 @@ static size_t expect_pairs(json_t *rows)
 			t->names[t->n++] = row_str(row, "function");
 			continue;
 		}
-		cr_assert(t->n && !strcmp(t->names[t->n - 1], row_str(row, "function")), "unpaired: %s",
-			json_dumps(row, 0));
+		cr_assert(t->n && !strcmp(t->names[t->n - 1], row_str(row, "function")),
+			"unpaired: %s", json_dumps(row, 0));
 		t->n--;
 	}
 	for (t = threads; t->tid; t++)
@@ -410,17 +187,17 @@ static size_t map_elements(const struct child *tool, const char *name)
 	size_t i, n = 0;
 	bool found = false;
 
-	snprintf(command, sizeof(command), "grep -h map_id: /proc/%d/fdinfo/*", tool->pid);
+	snprintf(command, sizeof(command), "grep -hs map_id: /proc/%d/fdinfo/*; :", tool->pid);
 	cr_assert_eq(shell(command, &ids), 0);
 	cr_assert_eq(shell("bpftool -j map show", &text), 0);
 	maps = json_loads(text, 0, NULL);
-	json_array_foreach(maps, i, map)
-	{
+	json_array_foreach(maps, i, map) {
 		snprintf(id, sizeof(id), "map_id:\t%d\n", (int)row_int(map, "id"));
 		if (strcmp(row_str(map, "name"), name) || !strstr(ids, id))
 			continue;
 		found = true;
-		snprintf(command, sizeof(command), "bpftool -j map dump id %d", (int)row_int(map, "id"));
+		snprintf(command, sizeof(command), "bpftool -j map dump id %d",
+			(int)row_int(map, "id"));
 		cr_assert_eq(shell(command, &text), 0);
 		n += json_array_size(json_loads(text, 0, NULL));
 	}
@@ -437,8 +214,8 @@ Test(unharmed, nothing_is_kept_of_threads_that_are_gone, .timeout = 300)
 	if (shell("bpftool version", NULL))
 		cr_skip_test("needs bpftool");
 	snprintf(spec, sizeof(spec), "%s:p_*", harness_target("leaves"));
-	c = child_start("target", (const char *[]){harness_target("leaves"), harness_path("truth"), "wait",
-					  "crowd", "stay", NULL});
+	c = child_start("target", (const char *[]){harness_target("leaves"), harness_path("truth"),
+					  "wait", "crowd", "stay", NULL});
 	child_await(&c, c.err, "ready", 20);
 	snprintf(pid, sizeof(pid), "%d", c.pid);
 	tool = tool_attach("tool", (const char *[]){"--pid", pid, "-f", spec, NULL});
@@ -450,13 +227,14 @@ Test(unharmed, nothing_is_kept_of_threads_that_are_gone, .timeout = 300)
 	cr_expect_eq(child_wait(&tool, 60), 0);
 }
 
-/* --- processes ------------------------------------------------------------------------------------------- */
+/* --- processes ------------------------------------------------------------------------------- */
 
 SCENE(fork_at_the_bottom_of_a_hundred_calls, .target = "births", .args = {"dive"})
 SCENE(fork_within_functions, .target = "births", .args = {"fork"})
 SCENE(fork_within_functions_of_a_thread, .target = "births", .args = {"thread-fork"})
 SCENE(forks_in_forks_in_forks, .target = "births", .args = {"descend"})
-SCENE(vfork_and_spawn_within_functions, .target = "births", .args = {"borrow"}, .also = "%sleaf:p_*")
+SCENE(vfork_and_spawn_within_functions, .target = "births", .args = {"borrow"},
+	.also = "%sleaf:p_*")
 SCENE(a_chain_of_execs, .target = "births", .args = {"chain", "6"}, .also = "%sleaf:p_*")
 SCENE(a_function_that_calls__exit, .target = "births", .args = {"end", "_exit"})
 SCENE(a_function_that_calls_exit, .target = "births", .args = {"end", "exit"})
@@ -479,8 +257,7 @@ Test(unharmed, a_thousand_short_lives, .timeout = 300)
 		cr_expect_eq(count_rows(&r, "p_of_child", "return", NULL), 1000);
 		cr_expect_eq(count_rows(&r, "p_of_child", "return", "unwound"), 0);
 		cr_expect_eq(expect_pairs(r.rows), 2000);
-		json_array_foreach(r.rows, i, row)
-		{
+		json_array_foreach(r.rows, i, row) {
 			if (strcmp(row_str(row, "type"), "process") || row_int(row, "rows") != 2)
 				continue;
 			children++;
@@ -492,7 +269,7 @@ Test(unharmed, a_thousand_short_lives, .timeout = 300)
 	}
 }
 
-/* --- coroutines ------------------------------------------------------------------------------------------ */
+/* --- coroutines ------------------------------------------------------------------------------ */
 
 /* An end that only a look can see may be hidden by a later beginning on another stack: then it is
  * late, and its value may be marked. */
@@ -531,10 +308,11 @@ Test(unharmed, coroutines_that_are_abandoned, .timeout = 300)
 	coroutines("thread", "20");
 }
 
-/* Ends come in another order than beginnings, and at no time is nothing open: nothing must pile up. */
+/* Ends come in another order than beginnings, and something is always open: it must not pile up. */
 Test(unharmed, coroutines_that_always_overlap, .timeout = 300)
 {
-	const struct scene s = {.target = "switches", .args = {"main", "100000", "overlap"}, .match = NONE};
+	const struct scene s = {
+		.target = "switches", .args = {"main", "100000", "overlap"}, .match = NONE};
 
 	harness_need_kernel();
 	for (int i = 0; i < 4; i++) {
@@ -544,5 +322,154 @@ Test(unharmed, coroutines_that_always_overlap, .timeout = 300)
 		cr_expect_eq(count_rows(&r, "p_overlaps", "return", NULL), 12000);
 		cr_expect_leq(count_rows(&r, "p_overlaps", "return", "unwound"), i & 1 ? 2 : 0);
 		json_decref(r.rows);
+	}
+}
+
+/* --- late libraries -------------------------------------------------------------------------- */
+
+/* Calls of the library that have rows, as a list of their places in the order of all calls. */
+static size_t first_traced_call(const struct result *r, size_t from, size_t to, size_t *traced)
+{
+	size_t first = to;
+
+	*traced = 0;
+	for (size_t i = from; i < to; i++) {
+		if (strcmp(r->told[i].when, "entry"))
+			continue;
+		if (r->told[i].used && first == to)
+			first = i;
+		*traced += r->told[i].used;
+	}
+	return first;
+}
+
+/* The value tells which call a row belongs to: each makes one more page resident. */
+static void match_by_value(struct result *r)
+{
+	size_t i, at = 0;
+	json_t *row;
+
+	json_array_foreach(r->rows, i, row) {
+		if (!is_row(row))
+			continue;
+		while (at < r->n_told && (strcmp(r->told[at].when, row_str(row, "when")) ||
+						 !same_values(row, &r->told[at])))
+			at++;
+		cr_assert_lt(at, r->n_told, "no call has this value: %s", json_dumps(row, 0));
+		r->told[at++].used = true;
+	}
+}
+
+/* The library is mapped for the first time long after tracing began, is found by its soname, and is
+ * still probed when it is loaded again. */
+static void load_late(const char *returns, bool attach)
+{
+	struct scene s = {.target = "loads", .also = "libplugin.so:p_plugin", .match = NONE};
+	size_t traced, first, n_first = 2 * 600;
+	struct result r;
+	int64_t loaded;
+	json_t *row;
+	char *at;
+
+	s.args[0] = strdup(harness_target("libplugin.so"));
+	r = play(&s, returns, attach);
+	cr_assert_eq(r.n_told, 2 * 650);
+	match_by_value(&r);
+	first = first_traced_call(&r, 0, n_first, &traced);
+	cr_assert_lt(first, n_first, "the library was never seen");
+	cr_expect_eq(traced, (n_first - first + 1) / 2, "rows are missing after the first");
+	first_traced_call(&r, n_first, r.n_told, &traced);
+	cr_expect_eq(traced, 50, "loaded again, %zu of 50 calls have rows", traced);
+	at = strstr(r.err, "loaded ");
+	cr_assert(at);
+	loaded = strtoll(at + 7, NULL, 10);
+	row = rows_find(r.rows, 0, "function", "p_plugin", NULL);
+	fprintf(stderr, "first row %.1f ms after dlopen, call %zu\n",
+		(row_int(row, "time_ns") - loaded) / 1e6, first / 2);
+}
+
+Test(unharmed, a_library_that_is_loaded_late, .timeout = 300)
+{
+	harness_need_kernel();
+	load_late("auto", false);
+	load_late("auto", true);
+	load_late("noticed", true);
+}
+
+/* --- greenlets ------------------------------------------------------------------------------- */
+
+static const char greenlets[] =
+	"import ctypes, greenlet, sys, time\n"
+	"lib = ctypes.PyDLL(sys.argv[1])\n"
+	"lib.plugin_begin(sys.argv[2].encode(), sys.argv[3].encode())\n"
+	"callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)\n"
+	"time.sleep(0.2)\n" /* the loader learns of greenlet a moment after it was imported */
+	"main = greenlet.getcurrent()\n"
+	"class Odd:\n"
+	"    def __repr__(self):\n"
+	"        main.switch()\n"
+	"        return '\\u00e9'\n"
+	"def nested(n, k):\n"
+	"    return main.switch() or n + k if k < 3 else lib.plugin_calls_back(inner, n)\n"
+	"@callback\n"
+	"def inner(n):\n"
+	"    main.switch()\n"
+	"    return n * 2\n"
+	"def work(k):\n"
+	"    fn = callback(lambda n: nested(n, k))\n"
+	"    total = 0\n"
+	"    for i in range(25):\n"
+	"        total += lib.plugin_calls_back(fn, i)\n"
+	"        total += len(ascii(Odd()))\n"
+	"        if i % (k + 2) == 0:\n"
+	"            main.switch()\n"
+	"    return total\n"
+	"workers = [greenlet.greenlet(work) for k in range(4)]\n"
+	"totals = {}\n"
+	"first = True\n"
+	"while len(totals) < len(workers):\n"
+	"    for k, w in enumerate(workers):\n"
+	"        if k not in totals:\n"
+	"            v = w.switch(k) if first else w.switch()\n"
+	"            if w.dead:\n"
+	"                totals[k] = v\n"
+	"    first = False\n"
+	"print(sorted(totals.items()))\n"
+	"sys.stdout.flush()\n"
+	"lib.plugin_end()\n"
+	"sys.exit(11)\n";
+
+/* Stacks are copied away and back, to the same addresses: only the rets tell. */
+Test(unharmed, greenlets_switch_within_functions, .timeout = 300)
+{
+	struct scene s = {.target = "libplugin.so", .match = STRICT};
+	FILE *f;
+
+	harness_need_kernel();
+	if (shell("/usr/bin/python3 -c 'import greenlet'", NULL))
+		cr_skip_test("needs python3-greenlet");
+	s.script = harness_path("greenlets.py");
+	f = fopen(s.script, "w");
+	cr_assert(f && fputs(greenlets, f) >= 0 && !fclose(f));
+	for (int attach = 0; attach < 2; attach++) {
+		struct result r = play(&s, "auto", attach);
+
+		/* four workers, 25 calls each; those of the last call back within */
+		cr_expect_eq(count_rows(&r, "p_calls_back", "return", NULL), 125);
+		cr_expect_eq(count_rows(&r, "p_calls_back", "return", "unwound"), 0);
+	}
+	/* Without rets there is nothing to go by: they end with the thread, and claim nothing. */
+	s.match = LOOSE;
+	play(&s, "noticed", true);
+	/* the same of a function of Python's own */
+	s.match = NONE;
+	s.also = "/usr/bin/python3:PyObject_ASCII%.0s";
+	for (int attach = 0; attach < 2; attach++) {
+		struct result r = play(&s, "auto", attach);
+		size_t n = count_rows(&r, "PyObject_ASCII", "entry", NULL);
+
+		cr_expect_geq(n, 100);
+		cr_expect_eq(count_rows(&r, "PyObject_ASCII", "return", NULL), n);
+		cr_expect_eq(count_rows(&r, "PyObject_ASCII", "return", "unwound"), 0);
 	}
 }

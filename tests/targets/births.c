@@ -32,7 +32,7 @@ PROBED int p_of_child(int n)
 	return n + 1;
 }
 
-/* --- fork, in the middle of two spans ------------------------------------------------------------------ */
+/* --- fork, in the middle of two spans -------------------------------------------------------- */
 
 PROBED pid_t p_forks(int n)
 {
@@ -150,7 +150,7 @@ static void dive(void)
 	printf("dived %d\n", ended(pid));
 }
 
-/* --- on the parent's memory ------------------------------------------------------------------------------ */
+/* --- on the parent's memory ------------------------------------------------------------------ */
 
 PROBED int p_vforks(int n)
 {
@@ -197,7 +197,7 @@ static void borrow(void)
 	printf("borrowed %d\n", sum);
 }
 
-/* --- exec ----------------------------------------------------------------------------------------------- */
+/* --- exec ------------------------------------------------------------------------------------ */
 
 /* births -> leaf -> births ..., each time within a probed function. */
 PROBED void p_execs(int left)
@@ -210,7 +210,7 @@ PROBED void p_execs(int left)
 	execl(leaf, leaf, truth, "run", "chain", number, self, NULL);
 }
 
-/* --- many ------------------------------------------------------------------------------------------------ */
+/* --- many ------------------------------------------------------------------------------------ */
 
 static void thousand(void)
 {
@@ -229,13 +229,14 @@ static void thousand(void)
 	printf("lived %ld\n", sum);
 }
 
-/* --- ends ------------------------------------------------------------------------------------------------ */
+/* --- ends ------------------------------------------------------------------------------------ */
 
 PROBED void p_ends(const char *way)
 {
 	grow(2);
 	/* exit has work to do first; a thread does not end alone */
-	tell("p_ends", "return", strcmp(way, "exit") && getpid() == syscall(SYS_gettid) ? "e" : "e?");
+	tell("p_ends", "return",
+		strcmp(way, "exit") && getpid() == syscall(SYS_gettid) ? "e" : "e?");
 	if (!strcmp(way, "_exit"))
 		_exit(41);
 	if (!strcmp(way, "exit"))

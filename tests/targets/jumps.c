@@ -9,7 +9,7 @@ static jmp_buf back;
 static sigjmp_buf sigback;
 static int leave_handler;
 
-/* --- longjmp --------------------------------------------------------------------------------------- */
+/* --- longjmp --------------------------------------------------------------------------------- */
 
 PROBED int p_jumps(int n)
 {
@@ -52,7 +52,7 @@ static void jump(void)
 	printf("jumped %ld\n", sum);
 }
 
-/* --- recursion ------------------------------------------------------------------------------------- */
+/* --- recursion ------------------------------------------------------------------------------- */
 
 PROBED int p_recurses(int left, int out)
 {
@@ -88,7 +88,7 @@ static void recurse(void)
 	printf("left at the bottom\n");
 }
 
-/* --- signals on a stack of their own ------------------------------------------------------------------ */
+/* --- signals on a stack of their own --------------------------------------------------------- */
 
 PROBED int p_handles(int n)
 {
@@ -180,7 +180,7 @@ static void interrupt_quietly(void)
 	printf("interrupted %d\n", sum);
 }
 
-/* --- tail calls ------------------------------------------------------------------------------------------ */
+/* --- tail calls ------------------------------------------------------------------------------ */
 
 PROBED int p_tail_end(int n)
 {
@@ -281,7 +281,7 @@ static void tail(void)
 	printf("tails %d\n", sum);
 }
 
-/* --- one instruction ---------------------------------------------------------------------------------------- */
+/* --- one instruction ------------------------------------------------------------------------- */
 
 #define ASM_FUNCTION(name, body)                                                                   \
 	asm(".pushsection .text; .globl " name "; .type " name ",@function; " name ": " body       \
