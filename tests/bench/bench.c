@@ -23,9 +23,9 @@
 #include "session.h"
 #include "uprobe.h"
 
-#define ROUNDS	  9
+#define ROUNDS	  7
 #define MANY	  1000
-#define HITS	  "300000"
+#define HITS	  "100000"
 #define FLOOD	  "5000000"
 #define MEM_PROCS "200"
 
