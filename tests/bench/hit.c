@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* For each byte on stdin calls `hit` N times and prints the nanoseconds of one call. usage: hit N */
+/* For each byte on stdin calls `hit` N times, with a pause of SPIN turns of a loop in between, and
+ * prints the nanoseconds of one call. usage: hit N [SPIN] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -22,7 +23,7 @@ static double now(void)
 
 int main(int argc, char **argv)
 {
-	long n = argc > 1 ? atol(argv[1]) : 1000, sum = 0;
+	long n = argc > 1 ? atol(argv[1]) : 1000, spin = argc > 2 ? atol(argv[2]) : 0, sum = 0;
 	char byte;
 
 	printf("0\n");
@@ -30,8 +31,11 @@ int main(int argc, char **argv)
 	while (read(0, &byte, 1) == 1) {
 		double t = now();
 
-		for (long i = 0; i < n; i++)
+		for (long i = 0; i < n; i++) {
 			sum = hit(sum);
+			for (long k = 0; k < spin; k++)
+				asm volatile("" ::: "memory");
+		}
 		printf("%.2f\n", (now() - t) / n);
 		fflush(stdout);
 	}
