@@ -155,15 +155,21 @@ static void run_attached(const struct scene *s, const char *path, const char *co
 	cr_assert_eq(child_wait(&tool, 60), 0, "%s", file_text(tool.err));
 }
 
+/* An unstable snapshot is no loss: it was sent, and says so. A crowd of threads on two processors
+ * makes a few, where one is preempted within the kernel's counter. */
 static void no_losses(json_t *rows)
 {
 	json_t *losses = json_object_get(rows_find(rows, 0, "type", "summary", NULL), "loss"), *n;
+	size_t checkpoints = rows_count(rows, "type", "checkpoint", NULL);
 	const char *name;
 
 	cr_expect_eq(rows_count(rows, "type", "loss", NULL), 0);
 	cr_assert(json_is_object(losses));
-	json_object_foreach(losses, name, n)
-		cr_expect_eq(json_integer_value(n), 0, "lost: %s", name);
+	json_object_foreach(losses, name, n) {
+		size_t bound = strcmp(name, "unstable") ? 0 : checkpoints / 100;
+
+		cr_expect_leq((size_t)json_integer_value(n), bound, "lost: %s", name);
+	}
 }
 
 struct result play(const struct scene *s, const char *returns, bool attach)
