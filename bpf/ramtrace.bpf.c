@@ -106,10 +106,10 @@ static __always_inline void send_point(struct mm_struct *mm, struct task_struct 
 		count_loss(RT_LOSS_READ);
 		return;
 	}
-	ev = event_reserve(sizeof(*ev), st);
+	ev = event_reserve(RT_POINT_LEN, st);
 	if (!ev)
 		return;
-	event_header(&ev->h, RT_EV_CHECKPOINT, sizeof(*ev), st);
+	event_header(&ev->h, RT_EV_CHECKPOINT, RT_POINT_LEN, st);
 	ev->h.pid = ev->h.tid = st->tgid;
 	if (BPF_CORE_READ(task, tgid) == st->tgid)
 		ev->h.tid = BPF_CORE_READ(task, pid);

@@ -21,6 +21,11 @@ enum rt_limits {
 	RT_MAX_CHUNKS = 128,	  /* 32 * 128 = 4096 nested spans a thread */
 	RT_TITLE_LEN = 128,	  /* bytes of a process title that an event carries */
 	RT_COMM_LEN = 16,
+	RT_PY_NAME_LEN = 256,	  /* bytes of a Python function's name that an event carries */
+	RT_PY_FILE_LEN = 384,	  /* and of its file's name */
+	RT_PY_FRAME_LEN = 128,	  /* bytes of a frame that a walk reads at most */
+	RT_PY_HASH_LEN = 128,	  /* bytes of a name that its hash takes in at most */
+	RT_PY_FUNC_BASE = 1 << 24, /* ids of Python functions begin here; those below are native */
 	RT_NO_FUNC = 0xffffffff,  /* a checkpoint that belongs to no function */
 };
 
@@ -33,6 +38,7 @@ enum rt_kind {
 	RT_EV_OOM = 6,	      /* struct rt_oom: the kernel chose this process as a victim */
 	RT_EV_TOTALS = 7,     /* struct rt_totals_event: a living process, at attach and at the end */
 	RT_EV_MAPPED = 8,     /* struct rt_mapped: the dynamic linker of a process changed its list */
+	RT_EV_PYCODE = 9,     /* struct rt_pycode: a Python function that may be wanted was seen */
 };
 
 /* Resident memory by kind; rss = file + anon + shmem. swap is beside it, not in it. */
@@ -73,9 +79,14 @@ enum rt_flags {
 	RT_F_UNWOUND = 1 << 2,	 /* closed by exception, longjmp, thread exit or exec, not by ret */
 	RT_F_INHERITED = 1 << 3, /* the span was opened by the parent, before the fork */
 	RT_F_BORROWED = 1 << 4,	 /* the process runs on its parent's mm (vfork, CLONE_VM) */
-	RT_F_ATTACH = 1 << 5,	 /* a point that says what was there when tracing began */
+	RT_F_ATTACH = 1 << 5,	 /* says what was there when tracing began: a point, or the entry of
+				  * a span that was open already */
 };
 
+/*
+ * A row. `h.len` says how much of it there is: a point ends before `span`, the entry of a native
+ * function before `gc`, that of a Python function before `grown`; a return has all.
+ */
 struct rt_checkpoint {
 	struct rt_hdr h;
 	__u64 late_ns; /* the true instant lies in [time_ns - late_ns, time_ns] */
@@ -83,6 +94,12 @@ struct rt_checkpoint {
 	__u32 func; /* id of the probed function, or RT_NO_FUNC */
 	__u16 when; /* enum rt_when */
 	__u16 flags; /* enum rt_flags */
+	__u32 span;   /* number of the activation in its thread: its entry and its return share it;
+		       * 0: not opened (nobody wants the return) */
+	__u32 caller; /* Python: id of the function that called this one; RT_NO_FUNC: not known */
+	__u64 gc;     /* Python: garbage collections of the interpreter so far, + 1; 0: not known */
+	struct rt_change grown;	   /* by the span's own thread while it was open: sum of increases, */
+	struct rt_change returned; /* and of decreases (not negative) */
 };
 
 /* What is known of one mm since it came under trace. */
@@ -158,6 +175,75 @@ struct rt_mapped {
 	struct rt_hdr h;
 };
 
+/*
+ * Where things lie in the memory of a process that runs CPython. Offsets are bytes. Filled by the
+ * loader (userspace/python.c says where each is from), read by pyframe.bpf.h.
+ */
+#define RT_PY_NONE 0xffff /* this version has none */
+
+enum rt_py_flags {
+	RT_PY_TAGGED = 1 << 0,	     /* frame_code is a tagged reference (3.14 and later) */
+	RT_PY_LASTI = 1 << 1,	     /* frame_instr is a 32-bit index (up to 3.10), else a pointer */
+	RT_PY_GC_IN_RUNTIME = 1 << 2, /* gc_stats counts from `interpreters`, not from an interpreter */
+	RT_PY_ARMED = 1 << 3,	     /* changes of RSS are looked at, not only switches */
+	RT_PY_ATTACHED = 1 << 4,     /* was running when tracing began: what is open, is open already */
+};
+
+struct rt_py {
+	__u64 interpreters; /* address of _PyRuntime.interpreters.head */
+	__u64 space;	    /* tells addresses of this program from the same ones of another */
+	__u32 version;	    /* PY_VERSION_HEX >> 16, 0x030b for 3.11 */
+	__u32 flags;	    /* enum rt_py_flags */
+	__u16 interp_next, interp_threads;	     /* in PyInterpreterState */
+	__u16 thread_next, thread_id, thread_frame; /* in PyThreadState, below 184 */
+	__u16 cframe_frame; /* thread_frame leads to a _PyCFrame, with the frame here (3.11, 3.12) */
+	__u16 frame_code, frame_back, frame_globals, frame_instr; /* in a frame */
+	__u16 frame_owner; /* one byte; RT_PY_NONE up to 3.10 */
+	__u16 shim_owner;  /* frames with this owner or a higher one are the interpreter's own */
+	__u16 frame_bytes; /* that hold all of these: a multiple of 8, at most RT_PY_FRAME_LEN */
+	__u16 code_firstlineno, code_filename, code_name, code_qualname; /* in a code object, below 136 */
+	__u16 ascii_size, compact_size; /* sizeof PyASCIIObject, PyCompactUnicodeObject */
+	__u16 gc_stride; /* from one generation's count to the next; 0: not known */
+	__u16 gc_generations;
+	__s32 gc_stats;	 /* of generation_stats[0].collections, a Py_ssize_t */
+};
+
+/* How the characters of a string lie in memory: bytes each; ASCII and Latin-1 are both 1. */
+struct rt_pystr {
+	__u32 chars; /* of the whole string */
+	__u16 kind;  /* 1, 2, 4; 0: unreadable */
+	__u16 bytes; /* that the event carries */
+};
+
+struct rt_pycode {
+	struct rt_hdr h;
+	__u64 ident; /* key of the kernel's tables */
+	__u64 code;  /* address of the code object, */
+	__u64 globals; /* and of the globals of the frame it was seen in */
+	__u32 func;  /* id that it was given */
+	__s32 firstlineno;
+	__u32 version; /* as in struct rt_py */
+	__u32 pad;
+	struct rt_pystr name_str, file_str;
+	char name[RT_PY_NAME_LEN]; /* co_qualname, up to 3.10 co_name */
+	char file[RT_PY_FILE_LEN]; /* co_filename: its end where it is longer */
+};
+
+/* A name that the loader looks for, by hash of the string's bytes in memory (FNV-1a, 64 bits, at most
+ * RT_PY_HASH_LEN of them, seeded by its kind of name). */
+enum rt_py_name {
+	RT_PY_QUALNAME = 1, /* co_qualname */
+	RT_PY_NAME = 2,	    /* co_name: what follows the last dot */
+};
+enum rt_py_want {
+	RT_PY_WANTED = 1 << 0, /* open spans */
+	RT_PY_SIGN = 1 << 1,   /* the process is worth looking at closely from here on */
+	RT_PY_CALLER = 1 << 2, /* tell who called */
+	RT_PY_NAMED = 1 << 3,  /* only its name was wanted */
+};
+#define RT_FNV_OFFSET 0xcbf29ce484222325ULL
+#define RT_FNV_PRIME  0x100000001b3ULL
+
 /* Every way in which something can be missed has a counter, and the report names each. */
 enum rt_loss {
 	RT_LOSS_RING = 0,	 /* no room in the ring buffer */
@@ -168,7 +254,9 @@ enum rt_loss {
 	RT_LOSS_READ = 5,	 /* a kernel read failed */
 	RT_LOSS_UNSTABLE = 6,	 /* snapshots that could not be made stable (sent, marked) */
 	RT_LOSS_UNMATCHED = 7,	 /* returns whose entry was not seen */
-	RT_LOSS_MAX = 8,
+	RT_LOSS_PY_WALK = 8,	 /* Python stacks that could not be read to their end */
+	RT_LOSS_PY_CODE = 9,	 /* too many Python functions */
+	RT_LOSS_MAX = 10,
 };
 
 /* Checkpoints of one function. */
@@ -207,7 +295,14 @@ enum rt_func_flags {
 
 _Static_assert(sizeof(struct rt_snapshot) == 32, "the wire must not change");
 _Static_assert(sizeof(struct rt_hdr) == 32, "the wire must not change");
-_Static_assert(sizeof(struct rt_checkpoint) == 80, "the wire must not change");
+#define RT_POINT_LEN	 80 /* of a struct rt_checkpoint: see there */
+#define RT_ENTRY_LEN	 88
+#define RT_PY_ENTRY_LEN	 96
+_Static_assert(__builtin_offsetof(struct rt_checkpoint, span) == RT_POINT_LEN, "the wire must not change");
+_Static_assert(__builtin_offsetof(struct rt_checkpoint, gc) == RT_ENTRY_LEN, "the wire must not change");
+_Static_assert(__builtin_offsetof(struct rt_checkpoint, grown) == RT_PY_ENTRY_LEN,
+	"the wire must not change");
+_Static_assert(sizeof(struct rt_checkpoint) == 160, "the wire must not change");
 _Static_assert(sizeof(struct rt_totals) == 264, "the wire must not change");
 _Static_assert(sizeof(struct rt_exit) == 32 + 24 + 264 + 128 + 8, "the wire must not change");
 

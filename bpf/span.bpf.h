@@ -266,13 +266,13 @@ static __always_inline void send_checkpoint(const struct look *lk, u32 func, u32
 	u64 wake;
 
 	if (ring_has_room(lk->ts, &wake))
-		ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
+		ev = bpf_ringbuf_reserve(&ring, RT_POINT_LEN, 0);
 	if (!ev) {
 		event_lost(lk->st);
 		count_missed(func, when);
 		return;
 	}
-	event_header(&ev->h, RT_EV_CHECKPOINT, sizeof(*ev), lk->st);
+	event_header(&ev->h, RT_EV_CHECKPOINT, RT_POINT_LEN, lk->st);
 	ev->h.pid = lk->ts->tgid;
 	ev->h.tid = lk->ts->tid;
 	ev->h.start_ns = lk->ts->start_ns;

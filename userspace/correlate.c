@@ -45,6 +45,8 @@ const char *loss_name(enum rt_loss loss)
 		[RT_LOSS_READ] = "read",
 		[RT_LOSS_UNSTABLE] = "unstable",
 		[RT_LOSS_UNMATCHED] = "unmatched",
+		[RT_LOSS_PY_WALK] = "py_walk",
+		[RT_LOSS_PY_CODE] = "py_code",
 	};
 
 	return names[loss];

@@ -8,7 +8,7 @@ static const struct {
 	size_t size; /* what this version reads: an event may be longer, not shorter */
 } kinds[] = {
 	[0] = { "unknown", SIZE_MAX },
-	[RT_EV_CHECKPOINT] = { "checkpoint", sizeof(struct rt_checkpoint) },
+	[RT_EV_CHECKPOINT] = { "checkpoint", RT_POINT_LEN },
 	[RT_EV_FORK] = { "fork", sizeof(struct rt_fork) },
 	[RT_EV_EXEC] = { "exec", sizeof(struct rt_exec) },
 	[RT_EV_EXIT] = { "exit", sizeof(struct rt_exit) },
@@ -16,6 +16,7 @@ static const struct {
 	[RT_EV_OOM] = { "oom", sizeof(struct rt_oom) },
 	[RT_EV_TOTALS] = { "totals", sizeof(struct rt_totals_event) },
 	[RT_EV_MAPPED] = { "mapped", sizeof(struct rt_mapped) },
+	[RT_EV_PYCODE] = { "pycode", sizeof(struct rt_pycode) },
 };
 
 static unsigned int known(unsigned int kind)
@@ -36,6 +37,11 @@ static const char *check_fields(const struct rt_hdr *h)
 	case RT_EV_CHECKPOINT:
 		if (cp->when < RT_ENTRY || cp->when > RT_POINT)
 			return "a checkpoint that is neither entry nor return nor point";
+		break;
+	case RT_EV_PYCODE:
+		if (((const struct rt_pycode *)h)->name_str.bytes > RT_PY_NAME_LEN ||
+			((const struct rt_pycode *)h)->file_str.bytes > RT_PY_FILE_LEN)
+			return "a name longer than its place";
 		break;
 	case RT_EV_EXEC:
 		if (((const struct rt_exec *)h)->title[RT_TITLE_LEN - 1])

@@ -31,6 +31,11 @@ struct fact_spec {
 	char *entry[2];	    /* label at entry, [LANG_ZH], [LANG_EN]; NULL: no row at entry */
 	char *leave[2];	    /* label at return; NULL: no row at return */
 	bool extra;	    /* not one of the seed's labels */
+	/* conditions: see struct spec_condition */
+	unsigned int inside; /* id + 1 of the spec that must be open; 0: none */
+	char *caller;	     /* or NULL */
+	bool outermost;
+	unsigned int nth;
 	char *unmatched;    /* why nothing matched, or NULL */
 };
 

@@ -72,6 +72,8 @@ static const char *const texts[TEXT_COUNT_][2] = {
 	[TEXT_LOSS_0 + RT_LOSS_READ] = { "内核读取失败", "kernel reads failed" },
 	[TEXT_LOSS_0 + RT_LOSS_UNSTABLE] = { "快照不稳定 (已标记)", "unstable snapshots (marked)" },
 	[TEXT_LOSS_0 + RT_LOSS_UNMATCHED] = { "未见进入的返回", "returns without an entry" },
+	[TEXT_LOSS_0 + RT_LOSS_PY_WALK] = { "未能读完的Python栈", "Python stacks not read to their end" },
+	[TEXT_LOSS_0 + RT_LOSS_PY_CODE] = { "Python函数过多", "too many Python functions" },
 };
 
 const char *lang_text(enum lang lang, enum lang_text id)

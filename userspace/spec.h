@@ -11,13 +11,31 @@ enum spec_type {
 	SPEC_FUNCTION, /* BINARY:SYMBOL */
 	SPEC_USDT,     /* usdt:BINARY:PROVIDER:NAME */
 	SPEC_ADDRESS,  /* addr:BINARY:0x... */
+	SPEC_PYTHON,   /* py:FILE-TAIL:QUALNAME, py:MODULE:QUALNAME */
+};
+
+/*
+ * When a spec's function makes rows. All that are given must hold at the entry; the return of an
+ * activation whose entry held belongs to it.
+ */
+struct spec_condition {
+	char *inside;	  /* target of another spec ("py:a.py:A.f"), open on the same thread; NULL: none */
+	char *caller;	  /* Python: qualname (glob) of the function that called it; NULL: any */
+	bool outermost;	  /* no other activation of the same spec is open on the thread */
+	unsigned int nth; /* the n-th time, from 1: in its program, or since the activation of `inside`
+			   * began; 0: every time */
 };
 
 struct checkpoint_spec {
 	enum spec_type type;
 	char *text;	/* as written, without the label */
-	char *binary;	/* path, soname or name to look for in the maps; "" : the main program */
-	char *symbol;	/* glob; NAME of a USDT probe */
+	char *binary;	/* path, soname or name to look for in the maps; "" : the main program.
+			 * SPEC_PYTHON: end of the file's path ("engine/core.py") or a module */
+	char *symbol;	/* glob; NAME of a USDT probe; qualified name of a Python function */
+	bool module;	/* SPEC_PYTHON: binary is a module ("vllm.v1.engine.core") */
+	bool sign;	/* SPEC_PYTHON, of a profile: makes no row, tells that from here on the process
+			 * is worth a closer look */
+	struct spec_condition when;
 	char *provider; /* USDT only */
 	uint64_t addr;	/* SPEC_ADDRESS only: virtual address in the file */
 	char *entry[2]; /* label at entry, by enum lang; NULL: no row */

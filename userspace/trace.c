@@ -88,10 +88,10 @@ static int emit_attach_point(struct tracer *t, const struct rt_hdr *h, const str
 	struct rt_checkpoint ev = {.h = *h, .rss = *rss, .func = RT_NO_FUNC, .when = RT_POINT};
 
 	ev.h.kind = RT_EV_CHECKPOINT;
-	ev.h.len = sizeof(ev);
+	ev.h.len = RT_POINT_LEN;
 	ev.h.lost = 0;
 	ev.flags = RT_F_ATTACH;
-	return emit_event(t, &ev, sizeof(ev));
+	return emit_event(t, &ev, RT_POINT_LEN);
 }
 
 static int after_event(struct tracer *t, const struct rt_hdr *ev)
