@@ -233,6 +233,7 @@ static long inherit_span(u32 i, struct look *lk)
 		return 0;
 	s->flags |= SPAN_INHERITED;
 	s->others = s->own = 0;
+	s->pages = lk->ts->pages;
 	return 0;
 }
 
@@ -273,6 +274,7 @@ static __always_inline void inherit_spans(struct task_struct *parent, struct tas
 	to->stack_hi = from->stack_hi;
 	to->stack_known = from->stack_known;
 	to->own_changes = 0;
+	to->made = from->made;
 	to->mixed = from->mixed;
 	to->depth = from->depth;
 	for (u32 i = 0; i < RT_CHUNK_SPANS; i++)
@@ -286,37 +288,6 @@ static __always_inline void inherit_spans(struct task_struct *parent, struct tas
 			inherit_span(i, &lk);
 	}
 	to->mm = (u64)child->mm;
-}
-
-/* Ends all spans of a thread, with the RSS that its program had last. `sp` is where it was when it
- * ended, for what was over before; 0: not known any more. */
-static __always_inline void end_spans(struct task_struct *task, struct mm_struct *mm,
-	struct mm_state *st, u64 now, u64 sp)
-{
-	struct look lk = {.st = st, .now = now, .func = RT_NO_FUNC, .sp = sp};
-	s64 pages[MM_KINDS];
-
-	lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
-	if (!lk.ts || !lk.ts->mm)
-		return;
-	if (lk.ts->depth && st) {
-		if (mm)
-			look_snapshot(&lk, mm, task, pages);
-		else
-			rss_to_wire(&lk.rss, st->cur);
-		lk.all = !sp;
-		close_gone(&lk);
-		lk.all = 1;
-		close_gone(&lk);
-	}
-	for (u32 c = 1; c < RT_MAX_CHUNKS; c++) {
-		struct span_chunk_key key = {.tid = lk.ts->tid, .chunk = c};
-
-		if (bpf_map_delete_elem(&span_chunks, &key))
-			break;
-	}
-	lk.ts->mm = 0;
-	lk.ts->depth = 0;
 }
 
 #endif

@@ -6,6 +6,8 @@
  *	ring.bpf.h  room for events
  *	span.bpf.h  which functions are open in a thread, and how their end is seen
  *	proc.bpf.h  who is traced
+ *	pyframe.bpf.h, pycode.bpf.h, pyspan.bpf.h
+ *		    the Python stack of a thread, whose functions they are, and their spans
  *	site.bpf.h  what happens at a probed instruction
  */
 #include "vmlinux.h"
@@ -14,6 +16,7 @@
 #include <bpf/bpf_core_read.h>
 #include "ramtrace.h"
 #include "proc.bpf.h"
+#include "pyspan.bpf.h"
 #include "site.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -52,6 +55,30 @@ int init_cpu_offsets(void *ctx)
 			return 2;
 		cpu_offset[cpu] = number - base;
 	}
+	return 0;
+}
+
+/* What the loader has learned of a process that runs CPython. Not 0: it is not traced (any more). */
+SEC("syscall")
+int install_python(struct rt_py_install *ctx)
+{
+	u32 tgid = ctx->tgid;
+	struct proc_state *ps = bpf_map_lookup_elem(&procs, &tgid);
+	struct mm_state *st;
+	struct rt_py py;
+	u64 key;
+
+	if (!ps || !py_possible())
+		return 1;
+	key = ps->mm;
+	st = bpf_map_lookup_elem(&mms, &key);
+	if (!st)
+		return 1;
+	__builtin_memcpy(&py, &ctx->py, sizeof(py));
+	if (bpf_map_update_elem(&pys, &tgid, &py, BPF_ANY))
+		return 2;
+	st->py = py.flags & RT_PY_ARMED ? 2 : 1;
+	py_processes++;
 	return 0;
 }
 
@@ -159,26 +186,36 @@ static __always_inline void look_before_change(struct task_struct *task, struct 
 	struct mm_state *st, u32 kind, s64 delta, u64 now)
 {
 	struct look lk = {.st = st, .now = now, .func = RT_NO_FUNC};
+	struct rt_py *py = NULL;
 	s64 pages[MM_KINDS];
+	int ret;
 
 	lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
+	if (st->py && (!lk.ts || lk.ts->mm != (u64)mm))
+		lk.ts = thread_get(task, mm);
 	if (!lk.ts || lk.ts->mm != (u64)mm)
 		return;
-	if (lk.ts->depth) {
+	if (st->py == 2)
+		py = look_python(&lk, task);
+	if (lk.ts->depth || py) {
 		lk.sp = BPF_CORE_READ(kcompat_user_regs(task), sp);
-		if (top_gone(&lk)) {
-			int ret = rss_read(mm, task, st, pages);
-
+		if (py_news(&lk) || top_gone(&lk)) {
+			ret = rss_read(mm, task, st, pages);
 			if (ret < 0)
 				return;
 			if (ret > 0)
 				lk.flags = RT_F_UNSTABLE;
 			pages[kind & 3] -= delta;
 			rss_to_wire(&lk.rss, pages);
-			close_gone(&lk);
+			report_spans(&lk, task, py);
 		}
 	}
+	if (delta > 0)
+		lk.ts->pages.grown[kind & 3] += delta;
+	else
+		lk.ts->pages.returned[kind & 3] -= delta;
 	lk.ts->own_changes++;
+	look_done(&lk);
 }
 
 SEC("tp_btf/rss_stat")
@@ -223,20 +260,28 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 static __noinline int look_between(struct task_struct *task)
 {
 	struct look lk = {.func = RT_NO_FUNC};
-	struct mm_struct *mm;
+	struct mm_struct *mm = task->mm;
+	struct rt_py *py;
 	s64 pages[MM_KINDS];
+	u32 tgid;
 
 	lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
-	if (!lk.ts || !lk.ts->depth || !lk.ts->mm)
+	if (!lk.ts && py_processes && mm) {
+		tgid = bpf_get_current_pid_tgid() >> 32;
+		if (bpf_map_lookup_elem(&pys, &tgid))
+			lk.ts = thread_get(task, mm);
+	}
+	if (!lk.ts || lk.ts->busy || !mm || lk.ts->mm != (u64)mm)
 		return 0;
-	mm = task->mm;
 	lk.st = mm_of(mm);
-	if (!lk.st || lk.ts->mm != (u64)mm)
+	if (!lk.st || (!lk.ts->depth && !lk.st->py))
 		return 0;
 	lk.now = bpf_ktime_get_ns();
 	lk.sp = BPF_CORE_READ(kcompat_user_regs(task), sp);
-	if (top_gone(&lk) && look_snapshot(&lk, mm, task, pages))
-		close_gone(&lk);
+	py = look_python(&lk, task);
+	if ((py_news(&lk) || top_gone(&lk)) && look_snapshot(&lk, mm, task, pages))
+		report_spans(&lk, task, py);
+	look_done(&lk);
 	return 0;
 }
 
@@ -272,8 +317,10 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (!st)
 		return 0;
 	look_between(bpf_get_current_task_btf());
-	if (!borrowed)
+	if (!borrowed) {
 		inherit_spans(parent, child);
+		inherit_python(parent, child, st, ptgid);
+	}
 	if (bpf_map_lookup_elem(&stack_copiers, &ptgid))
 		bpf_map_update_elem(&stack_copiers, &tgid, &one, BPF_ANY);
 	ev = event_reserve(sizeof(*ev), st);
@@ -310,6 +357,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	old = bpf_map_lookup_elem(&mms, &old_mm);
 	end_spans(task, NULL, old, now, 0);
 	bpf_map_delete_elem(&stack_copiers, &tgid);
+	bpf_map_delete_elem(&pys, &tgid);
 	st = process_track(task, 0);
 	if (!st) {
 		if (old_mm && !(flags & PROC_BORROWED))
@@ -390,6 +438,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		mm_forget(key);
 	bpf_map_delete_elem(&procs, &tgid);
 	bpf_map_delete_elem(&stack_copiers, &tgid);
+	bpf_map_delete_elem(&pys, &tgid);
 	return 0;
 }
 

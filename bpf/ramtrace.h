@@ -25,7 +25,8 @@ enum rt_limits {
 	RT_PY_FILE_LEN = 384,	  /* and of its file's name */
 	RT_PY_FRAME_LEN = 128,	  /* bytes of a frame that a walk reads at most */
 	RT_PY_HASH_LEN = 128,	  /* bytes of a name that its hash takes in at most */
-	RT_PY_FUNC_BASE = 1 << 24, /* ids of Python functions begin here; those below are native */
+	RT_PY_FUNC_BASE = 1 << 24, /* ids of Python functions begin here; those below are native, */
+	RT_PY_FUNC_END = 1 << 30,  /* and end here */
 	RT_NO_FUNC = 0xffffffff,  /* a checkpoint that belongs to no function */
 };
 
@@ -186,12 +187,13 @@ enum rt_py_flags {
 	RT_PY_LASTI = 1 << 1,	     /* frame_instr is a 32-bit index (up to 3.10), else a pointer */
 	RT_PY_GC_IN_RUNTIME = 1 << 2, /* gc_stats counts from `interpreters`, not from an interpreter */
 	RT_PY_ARMED = 1 << 3,	     /* changes of RSS are looked at, not only switches */
-	RT_PY_ATTACHED = 1 << 4,     /* was running when tracing began: what is open, is open already */
 };
 
 struct rt_py {
 	__u64 interpreters; /* address of _PyRuntime.interpreters.head */
 	__u64 space;	    /* tells addresses of this program from the same ones of another */
+	__u64 since_ns;	    /* threads older than this may be amid things when they are first seen; 0:
+			     * traced from its first instruction */
 	__u32 version;	    /* PY_VERSION_HEX >> 16, 0x030b for 3.11 */
 	__u32 flags;	    /* enum rt_py_flags */
 	__u16 interp_next, interp_threads;	     /* in PyInterpreterState */
@@ -206,6 +208,13 @@ struct rt_py {
 	__u16 gc_stride; /* from one generation's count to the next; 0: not known */
 	__u16 gc_generations;
 	__s32 gc_stats;	 /* of generation_stats[0].collections, a Py_ssize_t */
+};
+
+/* What the loader hands to the program that begins the looking. */
+struct rt_py_install {
+	__u32 tgid;
+	__u32 pad;
+	struct rt_py py;
 };
 
 /* How the characters of a string lie in memory: bytes each; ASCII and Latin-1 are both 1. */
@@ -223,7 +232,7 @@ struct rt_pycode {
 	__u32 func;  /* id that it was given */
 	__s32 firstlineno;
 	__u32 version; /* as in struct rt_py */
-	__u32 pad;
+	__u32 want;    /* enum rt_py_want */
 	struct rt_pystr name_str, file_str;
 	char name[RT_PY_NAME_LEN]; /* co_qualname, up to 3.10 co_name */
 	char file[RT_PY_FILE_LEN]; /* co_filename: its end where it is longer */

@@ -62,6 +62,8 @@ struct mm_state {
 	u64 start_ns;
 	u32 tgid;
 	u32 lost; /* events not sent since the last one that was */
+	u32 py;	  /* 1: runs CPython, 2: and changes of RSS are looks at its stacks */
+	u32 pad;
 };
 
 /* What this CPU's part of each counter was at the last event here. */

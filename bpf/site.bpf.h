@@ -3,7 +3,7 @@
 #ifndef SITE_BPF_H
 #define SITE_BPF_H
 
-#include "proc.bpf.h"
+#include "pyspan.bpf.h"
 
 static __always_inline void handle_ret(struct look *lk)
 {
@@ -52,9 +52,12 @@ static __always_inline void add_step_page(struct look *lk, struct mm_struct *mm,
 
 static __always_inline void handle_entry(struct look *lk, u32 func_flags)
 {
-	struct span now = {.sp = lk->sp, .func = lk->func};
+	struct span now = {.sp = lk->sp, .func = lk->func, .pages = lk->ts->pages};
 
-	send_checkpoint(lk, lk->func, RT_ENTRY, 0, 0);
+	/* the one that is about to be opened, if any */
+	if (func_flags & (RT_FN_RET_AT_ENTRY | RT_FN_RETURNS))
+		now.id = ++lk->ts->made;
+	send_entry(lk, lk->func, now.id);
 	if (func_flags & RT_FN_RET_AT_ENTRY) {
 		span_report(lk, &now, 0, 0);
 		close_tails(lk, lk->ts->depth);
@@ -70,6 +73,7 @@ static __always_inline int on_site(u64 cookie, u64 sp)
 	struct mm_struct *mm = task->mm;
 	u32 site = RT_COOKIE_SITE(cookie), func_flags = RT_COOKIE_FLAGS(cookie);
 	struct look lk = {.sp = sp, .func = RT_COOKIE_FUNC(cookie)};
+	struct rt_py *py;
 	s64 pages[MM_KINDS];
 
 	lk.ts = thread_get(task, mm);
@@ -82,8 +86,10 @@ static __always_inline int on_site(u64 cookie, u64 sp)
 	lk.equal = site == RT_SITE_ENTRY;
 	if (!look_snapshot(&lk, mm, task, pages))
 		return 0;
-	if (lk.ts->depth)
-		close_gone(&lk);
+	lk.ts->busy = 1;
+	py = look_python(&lk, task);
+	if (py || lk.ts->depth)
+		report_spans(&lk, task, py);
 	if (func_flags & RT_FN_STEPPED)
 		add_step_page(&lk, mm, pages);
 	if (site == RT_SITE_ENTRY) {
@@ -95,6 +101,8 @@ static __always_inline int on_site(u64 cookie, u64 sp)
 	}
 	if (site != RT_SITE_TAIL)
 		lk.st->row_total = rss_total(pages);
+	look_done(&lk);
+	lk.ts->busy = 0;
 	return 0;
 }
 

@@ -38,6 +38,8 @@
 #include "ring.bpf.h"
 #include "rss.bpf.h"
 
+struct py_thread;
+
 #define NATIVE_STACK_BYTES (8ULL << 20) /* default RLIMIT_STACK, which sizes thread stacks too */
 #define LEAST_STACK_BYTES  16384
 #define CLOSE_AT_ONCE_MAX  32		/* spans closed by one look where bpf_loop is missing */
@@ -49,16 +51,26 @@ enum span_flags {
 	SPAN_CLOSED = 1 << 3,	/* reported; waits until it is on top */
 	SPAN_HIDDEN = 1 << 4,	/* the span above it is not known to be one of its callees */
 	SPAN_TAIL_PROBED = 1 << 5, /* SPAN_TAIL, and the callee is certain to be probed */
+	SPAN_PYTHON = 1 << 6,	/* of a Python function: see pyspan.bpf.h */
+};
+
+/* Pages that a thread's own changes brought and took, by kind, modulo 2^32: only differences count. */
+struct own_pages {
+	u32 grown[MM_KINDS];
+	u32 returned[MM_KINDS];
 };
 
 struct span {
-	u64 sp;
-	u64 ret; /* what the slot held at the entry; 0: do not look at it */
+	u64 sp;	 /* Python: the address of the frame, */
+	u64 ret; /* what the slot held at the entry; 0: do not look at it. Python: the code object */
 	u32 func;
 	u32 flags;
 	u64 open_ns; /* when it was last certain that the span was open, */
 	u64 others;  /* and how often other tasks had changed the mm then, */
 	u64 own;     /* and how often this thread */
+	struct own_pages pages; /* of the thread when it began */
+	u32 id;	     /* rt_checkpoint.span */
+	u32 ordinal; /* of Python: its place in py_thread.refs */
 };
 
 struct thread_state {
@@ -73,6 +85,9 @@ struct thread_state {
 	u32 ring_full; /* and whether they were too many when it was last asked */
 	u32 mixed;	 /* some spans are hidden */
 	u32 stack_known; /* for good: found, or not to be found */
+	u32 made;	 /* spans so far */
+	u32 busy;	 /* amid a look: one that comes in between is left out */
+	struct own_pages pages;
 	struct span spans[RT_CHUNK_SPANS];
 };
 
@@ -180,6 +195,12 @@ struct look {
 	u32 equal; /* a span at this very sp is over too: its slot was reused */
 	u32 found; /* level + 1 of the span that the ret belongs to */
 	u32 kept;  /* levels below this are looked through and stay */
+	u32 walked;  /* the Python stack was walked, and */
+	u32 py_kept; /* its spans from this one on are gone */
+	u64 gc;	     /* as in struct rt_checkpoint */
+	u32 caller;
+	u32 py_flags; /* of the entries that it finds */
+	struct py_thread *pt;
 	struct rt_snapshot rss;
 };
 
@@ -221,6 +242,8 @@ static __always_inline bool span_gone(const struct look *lk, const struct span *
 
 	if (lk->all || (s->flags & SPAN_CLOSED))
 		return true;
+	if (s->flags & SPAN_PYTHON)
+		return lk->walked && s->ordinal >= lk->py_kept;
 	if (s->sp == lk->sp && lk->equal)
 		/* a tail call enters with the slot of the one that it leaves */
 		gone = !(s->flags & SPAN_TAIL) || s->func == lk->func || slot_changed(s);
@@ -258,21 +281,10 @@ static __always_inline bool ring_has_room(struct thread_state *ts, u64 *flags)
 	return !ts->ring_full;
 }
 
-/* The row of a function's entry or return, as the current thread is. */
-static __always_inline void send_checkpoint(const struct look *lk, u32 func, u32 when, u64 late_ns,
-	u32 flags)
+static __always_inline void fill_checkpoint(struct rt_checkpoint *ev, u16 len, const struct look *lk,
+	u32 func, u32 when, u64 late_ns, u32 flags, u32 span)
 {
-	struct rt_checkpoint *ev = NULL;
-	u64 wake;
-
-	if (ring_has_room(lk->ts, &wake))
-		ev = bpf_ringbuf_reserve(&ring, RT_POINT_LEN, 0);
-	if (!ev) {
-		event_lost(lk->st);
-		count_missed(func, when);
-		return;
-	}
-	event_header(&ev->h, RT_EV_CHECKPOINT, RT_POINT_LEN, lk->st);
+	event_header(&ev->h, RT_EV_CHECKPOINT, len, lk->st);
 	ev->h.pid = lk->ts->tgid;
 	ev->h.tid = lk->ts->tid;
 	ev->h.start_ns = lk->ts->start_ns;
@@ -282,14 +294,55 @@ static __always_inline void send_checkpoint(const struct look *lk, u32 func, u32
 	ev->func = func;
 	ev->when = when;
 	ev->flags = lk->flags | flags | (lk->ts->borrowed ? RT_F_BORROWED : 0);
+	ev->span = span;
+	ev->caller = RT_NO_FUNC;
+}
+
+static __always_inline void checkpoint_missed(const struct look *lk, u32 func, u32 when)
+{
+	event_lost(lk->st);
+	count_missed(func, when);
+}
+
+/* The row of a native function's entry, as the current thread is. */
+static __always_inline void send_entry(const struct look *lk, u32 func, u32 span)
+{
+	struct rt_checkpoint *ev = NULL;
+	u64 wake;
+
+	if (ring_has_room(lk->ts, &wake))
+		ev = bpf_ringbuf_reserve(&ring, RT_ENTRY_LEN, 0);
+	if (!ev)
+		return checkpoint_missed(lk, func, RT_ENTRY);
+	fill_checkpoint(ev, RT_ENTRY_LEN, lk, func, RT_ENTRY, 0, 0, span);
 	bpf_ringbuf_submit(ev, wake);
 }
 
+static __always_inline void pages_to_wire(struct rt_change *out, const u32 *now, const u32 *then)
+{
+	out->file = (s64)(u32)(now[MM_FILE] - then[MM_FILE]) << page_shift;
+	out->anon = (s64)(u32)(now[MM_ANON] - then[MM_ANON]) << page_shift;
+	out->shmem = (s64)(u32)(now[MM_SHMEM] - then[MM_SHMEM]) << page_shift;
+	out->swap = (s64)(u32)(now[MM_SWAP] - then[MM_SWAP]) << page_shift;
+}
+
+/* The row of a span's end. */
 static __always_inline void span_report(const struct look *lk, const struct span *s, u64 late_ns, u32 flags)
 {
+	struct rt_checkpoint *ev = NULL;
+	u64 wake;
+
 	if (s->flags & SPAN_INHERITED)
 		flags |= RT_F_INHERITED;
-	send_checkpoint(lk, s->func, RT_RETURN, late_ns, flags);
+	if (ring_has_room(lk->ts, &wake))
+		ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
+	if (!ev)
+		return checkpoint_missed(lk, s->func, RT_RETURN);
+	fill_checkpoint(ev, sizeof(*ev), lk, s->func, RT_RETURN, late_ns, flags, s->id);
+	ev->gc = s->flags & SPAN_PYTHON ? lk->gc : 0;
+	pages_to_wire(&ev->grown, lk->ts->pages.grown, s->pages.grown);
+	pages_to_wire(&ev->returned, lk->ts->pages.returned, s->pages.returned);
+	bpf_ringbuf_submit(ev, wake);
 }
 
 static __always_inline u64 changes_by_others(const struct thread_state *ts, const struct mm_state *st)
@@ -303,12 +356,16 @@ static __always_inline bool changed_since(const struct look *lk, const struct sp
 	return changes_by_others(lk->ts, lk->st) != s->others || lk->ts->own_changes != s->own;
 }
 
+static void py_close_late(const struct look *lk, const struct span *s);
+
 /* A span that a look found gone: unwound if it passed none of the ways out that are probed. */
 static __always_inline void span_close_late(const struct look *lk, const struct span *s)
 {
 	bool unseen = bpf_map_lookup_elem(&stack_copiers, &lk->ts->tgid);
 	u32 flags = 0;
 
+	if (s->flags & SPAN_PYTHON)
+		return py_close_late(lk, s);
 	if ((s->flags & SPAN_COMPLETE) ? lk->all || !(s->flags & SPAN_TAIL) : lk->all && !unseen)
 		flags |= RT_F_UNWOUND;
 	if (changes_by_others(lk->ts, lk->st) != s->others)
@@ -348,6 +405,8 @@ static __always_inline void close_gone(struct look *lk)
 			return;
 }
 
+static void py_span_moved(const struct look *lk, u32 ordinal, u32 level);
+
 /* bpf_loop callback: keeps a span that is open, in its new place, and closes any other. */
 static long keep_open(u32 i, struct look *lk)
 {
@@ -366,8 +425,11 @@ static long keep_open(u32 i, struct look *lk)
 		return 0;
 	}
 	to = span_at(ts, lk->kept);
-	if (to && to != s)
+	if (to && to != s) {
 		*to = *s;
+		if (s->flags & SPAN_PYTHON)
+			py_span_moved(lk, s->ordinal, lk->kept);
+	}
 	lk->kept++;
 	return 0;
 }
@@ -482,7 +544,7 @@ static __always_inline void note_hidden(struct look *lk)
 		return;
 	}
 	below = span_at(ts, ts->depth - 1);
-	if (!below || (on_own_stack(ts, below->sp) && on_own_stack(ts, lk->sp)) ||
+	if (!below || (below->flags & SPAN_PYTHON) || (on_own_stack(ts, below->sp) && on_own_stack(ts, lk->sp)) ||
 		on_signal_stack(lk->sp))
 		return;
 	below->flags |= SPAN_HIDDEN;
@@ -511,6 +573,8 @@ static __always_inline void span_push(struct look *lk, u32 func_flags)
 	if (func_flags & RT_FN_TAIL_AT_ENTRY)
 		s->flags |= tail_flags(func_flags);
 	span_is_open(lk, s);
+	s->pages = ts->pages;
+	s->id = ts->made;
 	ts->depth++;
 }
 

@@ -16,13 +16,16 @@
 #define MIN_HEADROOM   16384 /* of the ring, for what is no checkpoint */
 #define EVENTS_A_PAUSE 65536
 
-#define FUNC_MAP_LOOKUP_PERCPU_ELEM 195 /* include/uapi/linux/bpf.h */
+/* include/uapi/linux/bpf.h */
+#define FUNC_LOOP		    181
+#define FUNC_MAP_LOOKUP_PERCPU_ELEM 195
 
 struct session {
 	struct ramtrace_bpf *bpf;
 	struct ring_buffer *ring;
 	struct uprobe_links *uprobes;
 	bool multi;
+	bool python;
 	bool per_cpu_areas; /* their offsets can be found, and from 6.2 on are needed */
 	int cpus;
 	/* of the poll that is under way */
@@ -68,6 +71,7 @@ static void set_knobs(struct session *s, const struct session_config *config)
 		uprobe_prepare_multi(bpf->progs.on_mapped);
 	}
 	bpf_program__set_autoload(bpf->progs.init_cpu_offsets, s->per_cpu_areas);
+	bpf_program__set_autoload(bpf->progs.install_python, s->python);
 	bpf_program__set_autoattach(bpf->progs.on_function, false);
 	bpf_program__set_autoattach(bpf->progs.on_uretprobe, false);
 	bpf_program__set_autoattach(bpf->progs.on_mapped, false);
@@ -123,6 +127,7 @@ int session__open(const struct session_config *config, struct session **out, cha
 	/* of 5.19; kernels before it count RSS without per-CPU parts */
 	s->per_cpu_areas = libbpf_probe_bpf_helper(BPF_PROG_TYPE_SYSCALL,
 				   (enum bpf_func_id)FUNC_MAP_LOOKUP_PERCPU_ELEM, NULL) == 1;
+	s->python = libbpf_probe_bpf_helper(BPF_PROG_TYPE_SYSCALL, (enum bpf_func_id)FUNC_LOOP, NULL) == 1;
 	s->uprobes = uprobe_links__new();
 	s->bpf = ramtrace_bpf__open_opts(&open);
 	if (!s->uprobes || !s->bpf) {
@@ -270,6 +275,59 @@ int session__mark_stack_copier(struct session *s, pid_t pid)
 		    BPF_ANY))
 		return -errno;
 	return 0;
+}
+
+/* --- Python ----------------------------------------------------------------------------------------- */
+
+bool session__has_python(const struct session *s)
+{
+	return s->python;
+}
+
+int session__want_name(struct session *s, enum rt_py_name kind, uint64_t hash, uint32_t want)
+{
+	uint32_t before = 0;
+
+	bpf_map__lookup_elem(s->bpf->maps.py_names, &hash, sizeof(hash), &before, sizeof(before), 0);
+	want |= before;
+	if (kind == RT_PY_NAME)
+		s->bpf->bss->py_by_name = 1;
+	if (bpf_map__update_elem(s->bpf->maps.py_names, &hash, sizeof(hash), &want, sizeof(want), BPF_ANY))
+		return -errno;
+	return 0;
+}
+
+void session__want_all(struct session *s, uint32_t want)
+{
+	s->bpf->bss->py_want_all |= want;
+}
+
+int session__install_python(struct session *s, pid_t pid, const struct rt_py *py)
+{
+	struct rt_py_install install = {.tgid = pid, .py = *py};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &install, .ctx_size_in = sizeof(install));
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(s->bpf->progs.install_python), &opts))
+		return -errno;
+	return opts.retval == 1 ? -ESRCH : opts.retval ? -ENOSPC : 0;
+}
+
+/* As bpf/pycode.bpf.h has it. */
+struct py_func {
+	uint32_t func, want;
+};
+
+void session__unwant(struct session *s, uint64_t ident, uint32_t func, bool named)
+{
+	struct py_func f = {.func = func, .want = RT_PY_NAMED};
+	uint8_t yes = 1;
+
+	if (named) {
+		bpf_map__update_elem(s->bpf->maps.py_funcs, &ident, sizeof(ident), &f, sizeof(f), BPF_EXIST);
+		return;
+	}
+	bpf_map__update_elem(s->bpf->maps.py_unwanted, &ident, sizeof(ident), &yes, sizeof(yes), BPF_ANY);
+	bpf_map__delete_elem(s->bpf->maps.py_funcs, &ident, sizeof(ident), 0);
 }
 
 int session__attach(struct session *s, enum session_prog prog, const char *path,

@@ -45,6 +45,19 @@ void session__set_step(struct session *s, uint64_t bytes);
 /* This process copies stacks in and out: see span.bpf.h. */
 int session__mark_stack_copier(struct session *s, pid_t pid);
 
+/* --- Python ----------------------------------------------------------------------------------------- */
+
+/* Can stacks be walked on this kernel? (bpf_loop, 5.17) */
+bool session__has_python(const struct session *s);
+/* Functions whose name has this hash are wanted (enum rt_py_want); RT_PY_NAME or RT_PY_QUALNAME. */
+int session__want_name(struct session *s, enum rt_py_name kind, uint64_t hash, uint32_t want);
+/* Every function is: the patterns tell no name that could be looked up. */
+void session__want_all(struct session *s, uint32_t want);
+/* Begins to look at the Python stacks of a process. -ESRCH: it is not traced, or gone. */
+int session__install_python(struct session *s, pid_t pid, const struct rt_py *py);
+/* A function that was told of is not wanted after all; `named`: but its name is. */
+void session__unwant(struct session *s, uint64_t ident, uint32_t func, bool named);
+
 enum session_prog {
 	SESSION_FUNCTION,  /* with an RT_COOKIE at each site */
 	SESSION_URETPROBE, /* the same */

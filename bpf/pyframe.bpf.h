@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a thread to its Python frames.
+ *
+ * CPython keeps a list of interpreters, each with a list of its threads (PyThreadState), which name
+ * the pthread that they belong to and lead to their innermost frame, which leads to its caller's,
+ * and so on. That list holds with and without the GIL, in every build, in every pid namespace. The
+ * way costs a read a frame, and programs run a hundred frames deep, so a walk is not made anew: the
+ * thread's last stack is kept, and a walk goes only as far as it has to.
+ *
+ *	innermost                                             outermost
+ *	  live    F9'  F8'  F5  F4  F3  F2  F1
+ *	  record            F6  F5  F4  F3  F2  F1     (by depth: F1 is 1)
+ *	          \ fresh /  ^ known
+ *
+ * A frame matches the record if its address, code and globals do, and its caller matches in turn.
+ * That nothing has changed beyond is certain only once the whole stack was compared. But a frame
+ * whose instruction has not moved has not been run, and its callers neither; a new call from the
+ * same place looks alike, so two such frames in a row are asked for, the innermost wanted one
+ * beyond is looked at too, and every PY_FULL_EVERY-th walk compares all.
+ *
+ * Everything here reads the traced process by bpf_probe_read_user and nothing else, and is compiled
+ * into tests that give it a memory of their own.
+ */
+#ifndef PYFRAME_BPF_H
+#define PYFRAME_BPF_H
+
+#define PY_RECORD	256 /* frames of a stack that are kept, the innermost; a power of two */
+#define PY_FRESH	128 /* new frames of one walk, the outermost; a power of two */
+#define PY_INDEX	512
+#define PY_SPANS	128 /* open spans of Python functions in one thread */
+#define PY_WALK_MAX	1024
+#define PY_THREADS_MAX	4096
+#define PY_THREAD_BYTES 192 /* of a PyThreadState that are read: what rt_py names lies within */
+#define PY_WORDS	32  /* room for that, or for a frame; a power of two */
+#define PY_FULL_EVERY	16
+#define PY_FULL_NS	1000000ULL
+#define PY_VAIN_TRIES	64 /* new threads fault in pages before their PyThreadState knows them */
+
+struct py_frame {
+	u64 frame, code, instr;
+	u32 globals; /* folded */
+	u32 func;    /* id and PY_FN flags if it is wanted, else 0 */
+};
+
+#define PY_FN_ID     (RT_PY_FUNC_END - 1)
+#define PY_FN_CALLER (1U << 30) /* RT_PY_CALLER */
+
+/* An open span: where its frame lies in the record, and where it lies among the thread's spans. */
+struct py_ref {
+	u32 depth;
+	u32 level;
+};
+
+enum py_mode {
+	PY_QUICK,   /* stops where it is as good as certain that nothing has changed beyond */
+	PY_FULL,    /* compares all */
+	PY_REWRITE, /* takes all anew */
+};
+
+struct py_thread {
+	u64 mm; /* of which all of this is; 0: nothing yet */
+	u64 tstate, interp;
+	u64 vain_head, vain_ns; /* of the list that the thread was last sought in, in vain */
+	u64 full_ns;		/* when the whole stack was compared last */
+	u64 look_ns;		/* the last look, */
+	u64 others, own;	/* and how often other tasks, and this one, had changed the mm by then */
+	u64 sure_ns, sure_own;	/* the same of the last one that compared the whole stack */
+	u32 vain;
+	u32 quick; /* walks since the last full one */
+	u32 depth; /* frames of the stack, */
+	u32 floor; /* of which the record holds those above this one */
+	u32 n_refs;
+	u32 looks;
+	/* the walk that is under way */
+	u64 at;
+	u32 mode;
+	u32 n_fresh;
+	u32 known;	/* depth of the innermost frame that is as it was; 0: none */
+	u32 match;	/* depth of the last frame that matched in a row, 0: none, */
+	u32 match_top;	/* of the first, */
+	u32 match_fresh; /* and how many were fresh by then */
+	u32 still;	/* frames in a row whose instruction has not moved */
+	u32 wanted;	/* some fresh frame is */
+	u32 done, failed, changed;
+	u32 unsure;	/* a change was found that quick walks may have passed over */
+	u32 push_from;	/* fresh frames below this one, outermost first, have their spans */
+	u64 seek;	/* the interpreter whose threads are looked through, */
+	u64 found;	/* and what was found */
+	u64 words[PY_WORDS];
+	struct py_ref refs[PY_SPANS];
+	u16 index[PY_INDEX]; /* hash of a frame's address -> its depth, modulo 65536 */
+	struct py_frame record[PY_RECORD], fresh[PY_FRESH];
+};
+
+struct py_walk {
+	struct py_thread *pt;
+	struct rt_py *py;
+	u64 self; /* the thread pointer, which is pthread_self() */
+};
+
+/* Id and flags of a code object's function if it is wanted, else 0. By whoever includes this. */
+static u32 py_func_of(struct py_thread *pt, struct rt_py *py, u64 code, u64 globals);
+
+static __always_inline u64 py_word(const struct py_thread *pt, u32 offset)
+{
+	return pt->words[(offset >> 3) & (PY_WORDS - 1)];
+}
+
+static __always_inline u32 py_slot(u64 frame)
+{
+	return (u32)((frame * 0x9e3779b97f4a7c15ULL) >> 40) & (PY_INDEX - 1);
+}
+
+static __always_inline struct py_frame *py_record(struct py_thread *pt, u32 depth)
+{
+	return &pt->record[depth & (PY_RECORD - 1)];
+}
+
+/* The depth at which the record has the frame at this address; 0: nowhere. */
+static __always_inline u32 py_known(struct py_thread *pt, u64 frame)
+{
+	u16 back = (u16)pt->depth - pt->index[py_slot(frame)];
+	u32 depth = pt->depth - back;
+
+	if (back >= PY_RECORD || depth > pt->depth || depth <= pt->floor)
+		return 0;
+	return py_record(pt, depth)->frame == frame ? depth : 0;
+}
+
+/* --- the thread ----------------------------------------------------------------------------------- */
+
+/* bpf_loop callback: one PyThreadState, or the step to the next interpreter. */
+static long py_seek_step(u32 i, struct py_walk *w)
+{
+	struct py_thread *pt = w->pt;
+	struct rt_py *py = w->py;
+
+	if (!pt->at) {
+		if (i && bpf_probe_read_user(&pt->seek, sizeof(pt->seek), (void *)(pt->seek + py->interp_next))) {
+			pt->failed = 1;
+			return 1;
+		}
+		if (!pt->seek) {
+			pt->done = 1;
+			return 1;
+		}
+		if (bpf_probe_read_user(&pt->at, sizeof(pt->at), (void *)(pt->seek + py->interp_threads))) {
+			pt->failed = 1;
+			return 1;
+		}
+		return 0;
+	}
+	if (bpf_probe_read_user(pt->words, PY_THREAD_BYTES, (void *)pt->at)) {
+		pt->failed = 1;
+		return 1;
+	}
+	/* Up to 3.11 a thread to be has its parent's id until it runs, and no frame yet. */
+	if (py_word(pt, py->thread_id) == w->self) {
+		pt->found = pt->at;
+		pt->interp = pt->seek;
+		if (py_word(pt, py->thread_frame)) {
+			pt->done = 1;
+			return 1;
+		}
+	}
+	pt->at = py_word(pt, py->thread_next);
+	return 0;
+}
+
+/* Was this thread sought in this very list, in vain, and not long ago? */
+static __always_inline bool py_in_vain(struct py_thread *pt, u64 head, u64 now)
+{
+	if (head == pt->vain_head && pt->vain >= PY_VAIN_TRIES && now - pt->vain_ns < PY_FULL_NS)
+		return true;
+	pt->vain = head == pt->vain_head ? pt->vain + 1 : 1;
+	pt->vain_head = head;
+	pt->vain_ns = now;
+	return false;
+}
+
+/* Finds the thread's PyThreadState, which is 0 if it has none. Negative: unreadable. */
+static __noinline int py_seek(struct py_walk *w, u64 now)
+{
+	struct py_thread *pt = w->pt;
+	u64 head = 0;
+
+	pt->tstate = pt->found = pt->at = pt->seek = 0;
+	pt->done = pt->failed = 0;
+	if (bpf_probe_read_user(&pt->seek, sizeof(pt->seek), (void *)w->py->interpreters))
+		return -1;
+	if (!pt->seek)
+		return 0;
+	if (bpf_probe_read_user(&head, sizeof(head), (void *)(pt->seek + w->py->interp_threads)))
+		return -1;
+	if (py_in_vain(pt, head, now))
+		return 0;
+	bpf_loop(PY_THREADS_MAX, py_seek_step, w, 0);
+	if (!pt->done)
+		return -1;
+	pt->tstate = pt->found;
+	if (pt->found)
+		pt->vain = 0;
+	return 0;
+}
+
+/* pt->at becomes the innermost frame, or 0 if there is none. */
+static __noinline int py_innermost(struct py_walk *w, u64 now)
+{
+	struct py_thread *pt = w->pt;
+	struct rt_py *py = w->py;
+
+	/* one read tells both whose it is and where its frames begin */
+	if (!pt->tstate || bpf_probe_read_user(pt->words, PY_THREAD_BYTES, (void *)pt->tstate) ||
+		py_word(pt, py->thread_id) != w->self) {
+		if (py_seek(w, now))
+			return -1;
+		if (!pt->tstate) {
+			pt->at = 0;
+			return 0;
+		}
+		if (bpf_probe_read_user(pt->words, PY_THREAD_BYTES, (void *)pt->tstate))
+			return -1;
+	}
+	pt->at = py_word(pt, py->thread_frame);
+	if (py->cframe_frame != RT_PY_NONE && pt->at &&
+		bpf_probe_read_user(&pt->at, sizeof(pt->at), (void *)(pt->at + py->cframe_frame)))
+		return -1;
+	return 0;
+}
+
+/* --- the frames ------------------------------------------------------------------------------------- */
+
+/* A frame as it is read, in the order in which it is needed. */
+struct py_view {
+	u64 code, globals, back, instr;
+	bool shim;
+};
+
+static __always_inline int py_read_frame(struct py_thread *pt, struct rt_py *py, u64 at, struct py_view *v)
+{
+	u32 n = py->frame_bytes;
+
+	barrier_var(n);
+	n &= RT_PY_FRAME_LEN - 1;
+	if (bpf_probe_read_user(pt->words, n, (void *)at))
+		return -1;
+	v->code = py_word(pt, py->frame_code);
+	v->back = py_word(pt, py->frame_back);
+	v->globals = py_word(pt, py->frame_globals);
+	v->instr = py_word(pt, py->frame_instr);
+	if (py->flags & RT_PY_TAGGED)
+		v->code &= ~7ULL;
+	if (py->flags & RT_PY_LASTI)
+		v->instr = (u32)(v->instr >> (py->frame_instr & 4 ? 32 : 0));
+	v->shim = py->frame_owner != RT_PY_NONE &&
+		  ((const u8 *)pt->words)[py->frame_owner & (RT_PY_FRAME_LEN - 1)] >= py->shim_owner;
+	return 0;
+}
+
+static __always_inline u32 py_fold(u64 globals)
+{
+	return (u32)(globals >> 4) ^ (u32)(globals >> 36);
+}
+
+static __always_inline void py_stop(struct py_thread *pt)
+{
+	pt->known = pt->match_top;
+	pt->n_fresh = pt->match_fresh;
+	pt->done = 1;
+}
+
+static __always_inline void py_take_fresh(struct py_thread *pt, u64 at, const struct py_view *v, u32 func)
+{
+	struct py_frame *f = &pt->fresh[pt->n_fresh & (PY_FRESH - 1)];
+
+	f->frame = at;
+	f->code = v->code;
+	f->instr = v->instr;
+	f->globals = py_fold(v->globals);
+	f->func = func;
+	if (func)
+		pt->wanted = 1;
+	pt->n_fresh++;
+}
+
+/* A frame that is where the record has one of the same function. 1: the walk ends here. */
+static __always_inline long py_matched(struct py_thread *pt, struct py_frame *r, u32 depth, u64 instr)
+{
+	if (!pt->match) {
+		pt->match_top = depth;
+		pt->match_fresh = pt->n_fresh;
+	} else if (depth != pt->match - 1) {
+		pt->changed = 1;
+		return 1;
+	}
+	pt->match = depth;
+	pt->still = r->instr == instr ? pt->still + 1 : 0;
+	r->instr = instr;
+	/* beyond the floor nothing is known; but depth 1 has to be the end, which is still to come */
+	if (depth == 1 || ((pt->mode != PY_QUICK || pt->still < 2) && depth != pt->floor + 1))
+		return 0;
+	py_stop(pt);
+	return 1;
+}
+
+/* bpf_loop callback: one frame, from the innermost outwards. */
+static long py_step(u32 i, struct py_walk *w)
+{
+	struct py_thread *pt = w->pt;
+	struct py_frame *r;
+	struct py_view v;
+	u64 at = pt->at;
+	u32 depth, func;
+	bool same;
+
+	if (!at) {
+		if (pt->match > 1)
+			pt->changed = 1;
+		else if (pt->match)
+			py_stop(pt);
+		pt->done = 1;
+		return 1;
+	}
+	depth = py_known(pt, at);
+	if (py_read_frame(pt, w->py, at, &v)) {
+		/* Swapped out perhaps. What the record has of it stands, if it has it. */
+		if (!pt->match && depth) {
+			pt->match_top = depth;
+			pt->match_fresh = pt->n_fresh;
+			pt->match = depth;
+		}
+		if (pt->match)
+			py_stop(pt);
+		else
+			pt->failed = 1;
+		return 1;
+	}
+	pt->at = v.back;
+	if (v.shim)
+		return 0;
+	r = py_record(pt, depth);
+	same = depth && r->code == v.code && r->globals == py_fold(v.globals);
+	if (pt->mode != PY_REWRITE) {
+		if (same)
+			return py_matched(pt, r, depth, v.instr);
+		if (pt->match) {
+			pt->changed = 1;
+			return 1;
+		}
+	}
+	func = same ? r->func : py_func_of(pt, w->py, v.code, v.globals);
+	py_take_fresh(pt, at, &v, func);
+	return 0;
+}
+
+static __always_inline void py_run(struct py_walk *w, u64 innermost, u32 mode)
+{
+	struct py_thread *pt = w->pt;
+
+	pt->at = innermost;
+	pt->mode = mode;
+	pt->n_fresh = pt->known = pt->match = pt->match_top = pt->match_fresh = pt->still = 0;
+	pt->wanted = pt->done = pt->failed = pt->changed = 0;
+	bpf_loop(PY_WALK_MAX, py_step, w, 0);
+	if (pt->changed)
+		pt->done = 0;
+}
+
+/* The innermost wanted frame that a quick walk did not come to: is it as it was? */
+static __always_inline bool py_wanted_changed(struct py_walk *w)
+{
+	struct py_thread *pt = w->pt;
+	struct py_frame *r;
+	struct py_view v;
+	u32 n = pt->n_refs, depth;
+
+	for (int i = 0; i < 4 && n; i++, n--)
+		if (pt->refs[(n - 1) & (PY_SPANS - 1)].depth < pt->match)
+			break;
+	if (!n)
+		return false;
+	depth = pt->refs[(n - 1) & (PY_SPANS - 1)].depth;
+	if (depth >= pt->match || depth <= pt->floor)
+		return false;
+	r = py_record(pt, depth);
+	if (py_read_frame(pt, w->py, r->frame, &v))
+		return false;
+	return r->code != v.code || r->globals != py_fold(v.globals) || r->instr != v.instr;
+}
+
+/*
+ * Walks the current thread's stack. Afterwards pt->fresh has the frames that are new, innermost
+ * first, and pt->known says on which depth they lie. Negative: it could not be read to its end, and
+ * nothing has changed.
+ */
+static __noinline int py_walk(struct py_walk *w, u64 now)
+{
+	struct py_thread *pt = w->pt;
+	bool full;
+	u64 first;
+
+	pt->n_fresh = pt->known = pt->wanted = 0;
+	if (py_innermost(w, now))
+		return -1;
+	first = pt->at;
+	if (!first) {
+		pt->match = 0;
+		return 0;
+	}
+	full = ++pt->quick >= PY_FULL_EVERY || now - pt->full_ns >= PY_FULL_NS;
+	py_run(w, first, full ? PY_FULL : PY_QUICK);
+	pt->unsure = full && pt->changed && pt->sure_ns;
+	if (!full && pt->done && pt->known && py_wanted_changed(w)) {
+		full = true;
+		py_run(w, first, PY_FULL);
+	}
+	if (pt->changed) {
+		full = true;
+		py_run(w, first, PY_REWRITE);
+	}
+	if (full) {
+		pt->full_ns = now;
+		pt->quick = 0;
+	}
+	return pt->done ? 0 : -1;
+}
+
+/* How many fresh frames there are: of a longer walk only the outermost. */
+static __always_inline u32 py_fresh_count(const struct py_thread *pt)
+{
+	return pt->n_fresh < PY_FRESH ? pt->n_fresh : PY_FRESH;
+}
+
+/* The i-th fresh frame from the outermost inwards. */
+static __always_inline struct py_frame *py_fresh(struct py_thread *pt, u32 i)
+{
+	return &pt->fresh[(pt->n_fresh - 1 - i) & (PY_FRESH - 1)];
+}
+
+/* Takes a fresh frame into the record, above the known ones. */
+static __always_inline void py_keep(struct py_thread *pt, u32 i)
+{
+	struct py_frame *f = py_fresh(pt, i);
+	u32 depth = pt->known + 1 + i;
+
+	*py_record(pt, depth) = *f;
+	pt->index[py_slot(f->frame)] = depth;
+	if (depth > PY_RECORD && pt->floor < depth - PY_RECORD)
+		pt->floor = depth - PY_RECORD;
+}
+
+/* Where the record ends once the fresh frames are in it. To be called before they are kept. */
+static __always_inline void py_settle(struct py_thread *pt)
+{
+	pt->depth = pt->known + py_fresh_count(pt);
+	if (!pt->known)
+		pt->floor = 0;
+}
+
+#endif

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Spans of Python functions. No probe tells when one begins or ends: at each look the thread's Python
+ * stack is compared with what it was at the look before. A wanted frame that is new was entered in
+ * between, one that is gone has returned. Since looks are made before each change of RSS, the RSS
+ * of both is the one at this look; only the time is not known better than "since the last look".
+ *
+ * They lie on the same stack as the spans of native functions, in the order of their beginnings.
+ */
+#ifndef PYSPAN_BPF_H
+#define PYSPAN_BPF_H
+
+#include "proc.bpf.h"
+#include "pycode.bpf.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct py_thread);
+} py_threads SEC(".maps");
+
+/* Processes with an entry in pys, ever: as long as there is none, nobody asks. */
+__u32 py_processes;
+
+static __always_inline bool py_possible(void)
+{
+	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop);
+}
+
+static __always_inline u64 thread_pointer(struct task_struct *task)
+{
+#if defined(__TARGET_ARCH_x86)
+	return BPF_CORE_READ(task, thread.fsbase);
+#else
+	return BPF_CORE_READ(task, thread.uw.tp_value);
+/* Ends all spans of a thread, with the RSS that its program had last. `sp` is where it was when it
+ * ended, for what was over before; 0: not known any more. */
+static __always_inline void end_spans(struct task_struct *task, struct mm_struct *mm,
+	struct mm_state *st, u64 now, u64 sp)
+{
+	struct look lk = {.st = st, .now = now, .func = RT_NO_FUNC, .sp = sp};
+	struct rt_py *py = NULL;
+	s64 pages[MM_KINDS];
+
+	lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!lk.ts || !lk.ts->mm)
+		return;
+	if (lk.ts->depth && st) {
+		if (mm)
+			look_snapshot(&lk, mm, task, pages);
+		else
+			rss_to_wire(&lk.rss, st->cur);
+		if (mm)
+			py = look_python(&lk, task);
+		else if (py_possible())
+			lk.pt = bpf_task_storage_get(&py_threads, task, 0, 0);
+		lk.all = !sp;
+		report_spans(&lk, task, py);
+		lk.all = 1;
+		close_gone(&lk);
+	}
+	for (u32 c = 1; c < RT_MAX_CHUNKS; c++) {
+		struct span_chunk_key key = {.tid = lk.ts->tid, .chunk = c};
+
+		if (bpf_map_delete_elem(&span_chunks, &key))
+			break;
+	}
+	lk.ts->mm = 0;
+	lk.ts->depth = 0;
+}
+
+#endif
+}
+
+/* The Python side of the current thread. NULL: no memory (counted). */
+static __always_inline struct py_thread *py_thread_get(struct look *lk, struct task_struct *task)
+{
+	struct py_thread *pt;
+
+	pt = bpf_task_storage_get(&py_threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!pt) {
+		count_loss(RT_LOSS_THREAD);
+		return NULL;
+	}
+	if (pt->mm != lk->ts->mm) {
+		pt->mm = lk->ts->mm;
+		pt->tstate = pt->vain_head = pt->full_ns = 0;
+		pt->depth = pt->floor = pt->n_refs = pt->looks = pt->quick = pt->vain = 0;
+		pt->look_ns = BPF_CORE_READ(task, start_time);
+		pt->others = changes_by_others(lk->ts, lk->st);
+		pt->own = 0;
+	}
+	return pt;
+}
+
+/* --- what has changed ------------------------------------------------------------------------------- */
+
+/* bpf_loop callback: the spans whose frames are known to be as they were are the lowest ones. */
+static long py_drop_ref(u32 i, struct look *lk)
+{
+	struct py_thread *pt = lk->pt;
+
+	if (!lk->py_kept || pt->refs[(lk->py_kept - 1) & (PY_SPANS - 1)].depth <= pt->known)
+		return 1;
+	lk->py_kept--;
+	return 0;
+}
+
+/* bpf_loop callback: a fresh frame of a span that is open already. Its instruction has moved, or the
+ * record had lost it. */
+static long py_match_ref(u32 i, struct look *lk)
+{
+	struct py_thread *pt = lk->pt;
+	struct py_frame *f;
+	struct py_ref *ref;
+	struct span *s;
+
+	if (i >= py_fresh_count(pt))
+		return 1;
+	f = py_fresh(pt, i);
+	if (f->func) {
+		if (lk->py_kept >= pt->n_refs)
+			return 1;
+		ref = &pt->refs[lk->py_kept & (PY_SPANS - 1)];
+		s = span_at(lk->ts, ref->level);
+		if (!s || s->sp != f->frame || s->ret != f->code)
+			return 1;
+		ref->depth = pt->known + 1 + i;
+		lk->py_kept++;
+	}
+	pt->push_from = i + 1;
+	return 0;
+}
+
+static long py_keep_step(u32 i, struct look *lk)
+{
+	if (i >= py_fresh_count(lk->pt))
+		return 1;
+	py_keep(lk->pt, i);
+	return 0;
+}
+
+/* Compares the stack with what it was. Afterwards lk->walked says whether that is known. */
+static __always_inline int py_look(struct look *lk, struct task_struct *task, struct rt_py *py)
+{
+	struct py_thread *pt = lk->pt;
+	struct py_walk w = {.pt = pt, .py = py, .self = thread_pointer(task)};
+
+	lk->walked = 0;
+	if (py_walk(&w, lk->now)) {
+		count_loss(RT_LOSS_PY_WALK);
+		return -1;
+	}
+	lk->walked = 1;
+	lk->py_kept = pt->n_refs;
+	pt->push_from = 0;
+	if (lk->py_kept)
+		bpf_loop(PY_SPANS, py_drop_ref, lk, 0);
+	if (pt->wanted)
+		bpf_loop(PY_FRESH, py_match_ref, lk, 0);
+	if (pt->n_fresh || pt->known != pt->depth) {
+		py_settle(pt);
+		bpf_loop(PY_FRESH, py_keep_step, lk, 0);
+	}
+	return 0;
+}
+
+/* Is something to be reported of the Python stack? */
+static __always_inline bool py_news(const struct look *lk)
+{
+	return lk->walked && (lk->py_kept < lk->pt->n_refs ||
+			      (lk->pt->wanted && lk->pt->push_from < py_fresh_count(lk->pt)));
+}
+
+/* --- rows -------------------------------------------------------------------------------------------- */
+
+/* Collections so far, + 1; 0: not known. */
+static __noinline u64 py_collections(const struct py_thread *pt, const struct rt_py *py)
+{
+	u64 at = (py->flags & RT_PY_GC_IN_RUNTIME ? py->interpreters : pt->interp) + (s64)py->gc_stats;
+	u64 sum = 0, n;
+
+	if (!py->gc_stride || !pt->interp)
+		return 0;
+	for (u32 i = 0; i < 3 && i < py->gc_generations; i++, at += py->gc_stride) {
+		if (bpf_probe_read_user(&n, sizeof(n), (void *)at))
+			return 0;
+		sum += n;
+	}
+	return sum + 1;
+}
+
+/* Since when it is not known what the stack was. */
+static __always_inline u64 py_late(const struct look *lk)
+{
+	u64 since = lk->pt->unsure ? lk->pt->sure_ns : lk->pt->look_ns;
+
+	return lk->now > since ? lk->now - since : 0;
+}
+
+/* Has the mm changed in that time? */
+static __always_inline u32 py_shared(const struct look *lk)
+{
+	const struct py_thread *pt = lk->pt;
+
+	return changes_by_others(lk->ts, lk->st) != pt->others || lk->ts->own_changes != pt->own ||
+			       (pt->unsure && lk->ts->own_changes != pt->sure_own) ?
+		       RT_F_SHARED : 0;
+}
+
+static void py_close_late(const struct look *lk, const struct span *s)
+{
+	u32 flags = lk->all ? RT_F_UNWOUND : 0;
+	u64 late = lk->now - s->open_ns;
+
+	if (lk->pt) {
+		late = py_late(lk);
+		flags |= py_shared(lk);
+		lk->pt->n_refs = s->ordinal;
+	}
+	span_report(lk, s, late, flags);
+}
+
+static void py_span_moved(const struct look *lk, u32 ordinal, u32 level)
+{
+	if (lk->pt)
+		lk->pt->refs[ordinal & (PY_SPANS - 1)].level = level;
+}
+
+static __noinline int py_send_entry(struct look *lk, const struct span *s, u32 flags)
+{
+	struct rt_checkpoint *ev = NULL;
+	u64 wake, late = flags & RT_F_ATTACH ? 0 : py_late(lk);
+
+	if (ring_has_room(lk->ts, &wake))
+		ev = bpf_ringbuf_reserve(&ring, RT_PY_ENTRY_LEN, 0);
+	if (!ev) {
+		checkpoint_missed(lk, s->func, RT_ENTRY);
+		return 0;
+	}
+	fill_checkpoint(ev, RT_PY_ENTRY_LEN, lk, s->func, RT_ENTRY, late, flags, s->id);
+	ev->caller = lk->caller;
+	ev->gc = lk->gc;
+	bpf_ringbuf_submit(ev, wake);
+	return 0;
+}
+
+/* The code of the frame that called a fresh one; 0: none. */
+static __always_inline u64 py_caller_code(struct py_thread *pt, u32 i)
+{
+	if (i)
+		return py_fresh(pt, i - 1)->code;
+	return pt->known > pt->floor ? py_record(pt, pt->known)->code : 0;
+}
+
+static __noinline int py_push(struct look *lk, struct rt_py *py, u32 i)
+{
+	struct py_thread *pt = lk->pt;
+	struct thread_state *ts = lk->ts;
+	struct py_frame *f = py_fresh(pt, i);
+	struct py_ref *ref;
+	struct span *s;
+	u32 func = f->func;
+	u64 code;
+
+	s = pt->n_refs < PY_SPANS ? span_make(ts, ts->depth) : NULL;
+	if (!s) {
+		count_loss(RT_LOSS_SPAN_DEPTH);
+		return 0;
+	}
+	s->sp = f->frame;
+	s->ret = f->code;
+	s->func = func & PY_FN_ID;
+	s->flags = SPAN_PYTHON;
+	s->ordinal = pt->n_refs;
+	s->id = ++ts->made;
+	s->pages = ts->pages;
+	span_is_open(lk, s);
+	ref = &pt->refs[pt->n_refs & (PY_SPANS - 1)];
+	ref->depth = pt->known + 1 + i;
+	ref->level = ts->depth;
+	pt->n_refs++;
+	ts->depth++;
+	lk->caller = RT_NO_FUNC;
+	if (func & PY_FN_CALLER) {
+		code = py_caller_code(pt, i);
+		if (code)
+			lk->caller = py_name_of(pt, py, code);
+	}
+	return py_send_entry(lk, s, lk->py_flags);
+}
+
+struct py_pushing {
+	struct look *lk;
+	struct rt_py *py;
+};
+
+static long py_push_step(u32 i, struct py_pushing *p)
+{
+	struct py_thread *pt = p->lk->pt;
+
+	i += pt->push_from;
+	if (i >= py_fresh_count(pt))
+		return 1;
+	if (py_fresh(pt, i)->func)
+		py_push(p->lk, p->py, i);
+	return 0;
+}
+
+/* --- one look ---------------------------------------------------------------------------------------- */
+
+/* The Python side of a look, before anything is closed. */
+static __always_inline struct rt_py *look_python(struct look *lk, struct task_struct *task)
+{
+	struct rt_py *py;
+
+	lk->walked = 0;
+	if (!py_possible() || !lk->st->py || lk->ts->borrowed)
+		return NULL;
+	py = bpf_map_lookup_elem(&pys, &lk->ts->tgid);
+	if (!py)
+		return NULL;
+	lk->pt = py_thread_get(lk, task);
+	if (!lk->pt || py_look(lk, task, py))
+		return NULL;
+	if (py->flags & RT_PY_ARMED)
+		lk->st->py = 2;
+	return py;
+}
+
+/* Reports what has gone and what is new. */
+static __noinline int report_spans(struct look *lk, struct task_struct *task, struct rt_py *py)
+{
+	struct py_pushing p = {.lk = lk, .py = py};
+	bool attached;
+
+	if (py && py_news(lk))
+		lk->gc = py_collections(lk->pt, py);
+	close_gone(lk);
+	if (!py || !lk->pt->wanted)
+		return 0;
+	attached = !lk->pt->looks && py->since_ns && BPF_CORE_READ(task, start_time) < py->since_ns;
+	lk->py_flags = attached ? RT_F_ATTACH : py_shared(lk);
+	bpf_loop(PY_FRESH, py_push_step, &p, 0);
+	return 0;
+}
+
+/* The look is over, and the stack is what it was found to be. */
+static __always_inline void look_done(struct look *lk)
+{
+	struct py_thread *pt = lk->pt;
+
+	if (!lk->walked || !pt)
+		return;
+	pt->looks = 1;
+	pt->look_ns = lk->now;
+	pt->others = changes_by_others(lk->ts, lk->st);
+	pt->own = lk->ts->own_changes;
+	if (pt->full_ns == lk->now) {
+		pt->sure_ns = lk->now;
+		pt->sure_own = pt->own;
+	}
+}
+
+/* A forked child has its parent's frames, and the spans that are open in them. */
+static __always_inline void inherit_python(struct task_struct *parent, struct task_struct *child,
+	struct mm_state *st, u32 ptgid)
+{
+	struct rt_py *from = bpf_map_lookup_elem(&pys, &ptgid), py;
+	struct py_thread *p, *c;
+	u32 tgid = BPF_CORE_READ(child, tgid);
+
+	if (!py_possible() || !from)
+		return;
+	bpf_probe_read_kernel(&py, sizeof(py), from);
+	py.since_ns = 0;
+	py.space = py_mix(from->space, BPF_CORE_READ(child, start_time));
+	if (bpf_map_update_elem(&pys, &tgid, &py, BPF_ANY))
+		return;
+	st->py = py.flags & RT_PY_ARMED ? 2 : 1;
+	p = bpf_task_storage_get(&py_threads, parent, 0, 0);
+	if (!p || p->mm != (u64)parent->mm)
+		return;
+	c = bpf_task_storage_get(&py_threads, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!c) {
+		count_loss(RT_LOSS_THREAD);
+		return;
+	}
+	c->mm = (u64)child->mm;
+	c->tstate = p->tstate;
+	c->interp = p->interp;
+	c->n_refs = p->n_refs;
+	c->looks = 1;
+	c->look_ns = bpf_ktime_get_ns();
+	bpf_probe_read_kernel(c->refs, sizeof(c->refs), p->refs);
+}
+
+/* Ends all spans of a thread, with the RSS that its program had last. `sp` is where it was when it
+ * ended, for what was over before; 0: not known any more. */
+static __always_inline void end_spans(struct task_struct *task, struct mm_struct *mm,
+	struct mm_state *st, u64 now, u64 sp)
+{
+	struct look lk = {.st = st, .now = now, .func = RT_NO_FUNC, .sp = sp};
+	struct rt_py *py = NULL;
+	s64 pages[MM_KINDS];
+
+	lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!lk.ts || !lk.ts->mm)
+		return;
+	if (lk.ts->depth && st) {
+		if (mm)
+			look_snapshot(&lk, mm, task, pages);
+		else
+			rss_to_wire(&lk.rss, st->cur);
+		if (mm)
+			py = look_python(&lk, task);
+		else if (py_possible())
+			lk.pt = bpf_task_storage_get(&py_threads, task, 0, 0);
+		lk.all = !sp;
+		report_spans(&lk, task, py);
+		lk.all = 1;
+		close_gone(&lk);
+	}
+	for (u32 c = 1; c < RT_MAX_CHUNKS; c++) {
+		struct span_chunk_key key = {.tid = lk.ts->tid, .chunk = c};
+
+		if (bpf_map_delete_elem(&span_chunks, &key))
+			break;
+	}
+	lk.ts->mm = 0;
+	lk.ts->depth = 0;
+}
+
+#endif
