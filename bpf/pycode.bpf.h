@@ -74,6 +74,8 @@ struct {
 /* What is wanted of every function; and whether some of py_names are RT_PY_NAMEs. */
 __u32 py_want_all;
 __u32 py_by_name;
+/* Somebody wants Python functions: an exec is news that cannot wait. */
+__u32 py_wanted;
 
 static __always_inline u64 py_mix(u64 h, u64 v)
 {

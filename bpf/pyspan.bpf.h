@@ -23,9 +23,12 @@ struct {
 /* Processes with an entry in pys, ever: as long as there is none, nobody asks. */
 __u32 py_processes;
 
+/* Knob: nobody wants Python functions, so the verifier need not look at all of this. */
+const volatile bool py_enabled = true;
+
 static __always_inline bool py_possible(void)
 {
-	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop);
+	return py_enabled && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop);
 }
 
 static __always_inline u64 thread_pointer(struct task_struct *task)

@@ -195,7 +195,7 @@ static __always_inline void look_before_change(struct task_struct *task, struct 
 		lk.ts = thread_get(task, mm);
 	if (!lk.ts || lk.ts->mm != (u64)mm)
 		return;
-	if (st->py == 2)
+	if (py_possible() && st->py == 2)
 		py = look_python(&lk, task);
 	if (lk.ts->depth || py) {
 		lk.sp = BPF_CORE_READ(kcompat_user_regs(task), sp);
@@ -266,7 +266,7 @@ static __noinline int look_between(struct task_struct *task)
 	u32 tgid;
 
 	lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
-	if (!lk.ts && py_processes && mm) {
+	if (!lk.ts && py_possible() && py_processes && mm) {
 		tgid = bpf_get_current_pid_tgid() >> 32;
 		if (bpf_map_lookup_elem(&pys, &tgid))
 			lk.ts = thread_get(task, mm);
@@ -383,7 +383,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 			__builtin_memset(&ev->old, 0, sizeof(ev->old));
 		rss_to_wire(&ev->rss, st->cur);
 		ev->title_args = read_title(ev->title, mm);
-		bpf_ringbuf_submit(ev, ring_flags());
+		bpf_ringbuf_submit(ev, py_wanted ? BPF_RB_FORCE_WAKEUP : ring_flags());
 	}
 	if (old_mm && !(flags & PROC_BORROWED))
 		mm_forget(old_mm);

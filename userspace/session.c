@@ -60,6 +60,7 @@ static void set_knobs(struct session *s, const struct session_config *config)
 	bpf->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
 	bpf->rodata->tool_tgid = getpid();
 	bpf->rodata->follow_children = config->follow_children;
+	bpf->rodata->py_enabled = s->python;
 	bpf->rodata->ring_wake = config->ring_bytes / 4;
 	bpf->rodata->ring_limit = config->ring_bytes -
 		(config->ring_bytes / 8 > MIN_HEADROOM ? config->ring_bytes / 8 : MIN_HEADROOM);
@@ -72,6 +73,7 @@ static void set_knobs(struct session *s, const struct session_config *config)
 	}
 	bpf_program__set_autoload(bpf->progs.init_cpu_offsets, s->per_cpu_areas);
 	bpf_program__set_autoload(bpf->progs.install_python, s->python);
+	bpf_program__set_autoload(bpf->progs.on_uretprobe, config->uretprobes);
 	bpf_program__set_autoattach(bpf->progs.on_function, false);
 	bpf_program__set_autoattach(bpf->progs.on_uretprobe, false);
 	bpf_program__set_autoattach(bpf->progs.on_mapped, false);
@@ -127,7 +129,7 @@ int session__open(const struct session_config *config, struct session **out, cha
 	/* of 5.19; kernels before it count RSS without per-CPU parts */
 	s->per_cpu_areas = libbpf_probe_bpf_helper(BPF_PROG_TYPE_SYSCALL,
 				   (enum bpf_func_id)FUNC_MAP_LOOKUP_PERCPU_ELEM, NULL) == 1;
-	s->python = libbpf_probe_bpf_helper(BPF_PROG_TYPE_SYSCALL, (enum bpf_func_id)FUNC_LOOP, NULL) == 1;
+	s->python = config->python && libbpf_probe_bpf_helper(BPF_PROG_TYPE_SYSCALL, (enum bpf_func_id)FUNC_LOOP, NULL) == 1;
 	s->uprobes = uprobe_links__new();
 	s->bpf = ramtrace_bpf__open_opts(&open);
 	if (!s->uprobes || !s->bpf) {
@@ -284,13 +286,14 @@ bool session__has_python(const struct session *s)
 	return s->python;
 }
 
-int session__want_name(struct session *s, enum rt_py_name kind, uint64_t hash, uint32_t want)
+int session__want_name(struct session *s, enum rt_py_name kind, uint64_t hash, uint32_t want, bool always)
 {
 	uint32_t before = 0;
 
 	bpf_map__lookup_elem(s->bpf->maps.py_names, &hash, sizeof(hash), &before, sizeof(before), 0);
 	want |= before;
-	if (kind == RT_PY_NAME)
+	s->bpf->bss->py_wanted = 1;
+	if (kind == RT_PY_NAME && always)
 		s->bpf->bss->py_by_name = 1;
 	if (bpf_map__update_elem(s->bpf->maps.py_names, &hash, sizeof(hash), &want, sizeof(want), BPF_ANY))
 		return -errno;
@@ -299,6 +302,7 @@ int session__want_name(struct session *s, enum rt_py_name kind, uint64_t hash, u
 
 void session__want_all(struct session *s, uint32_t want)
 {
+	s->bpf->bss->py_wanted = 1;
 	s->bpf->bss->py_want_all |= want;
 }
 

@@ -23,6 +23,7 @@
 #include "output.h"
 #include "preflight.h"
 #include "probes.h"
+#include "pytrace.h"
 #include "role.h"
 #include "selection.h"
 #include "session.h"
@@ -42,6 +43,7 @@ struct tracer {
 	struct selection sel;
 	struct session *session;
 	struct probes *probes;
+	struct pytrace *python;
 	struct role_rules *roles;
 	struct watch *watch;
 	struct launch *launch;
@@ -123,6 +125,8 @@ static int on_event(void *ctx, const void *data, size_t len)
 	err = emit_event(t, data, len);
 	if (!err)
 		err = watch__event(t->watch, ev);
+	if (!err)
+		err = pytrace__event(t->python, ev);
 	if (!err && ev->kind == RT_EV_CHECKPOINT)
 		return tally__count(t->tally, (const void *)ev);
 	return err ? err : after_event(t, ev);
@@ -165,11 +169,21 @@ static int emit_end(struct tracer *t)
 
 /* --- setting up ------------------------------------------------------------------------------------- */
 
+static bool wants_python(const struct selection *sel)
+{
+	for (size_t i = 0; i < sel->n; i++)
+		if (sel->specs[i]->type == SPEC_PYTHON)
+			return true;
+	return false;
+}
+
 static int open_session(struct tracer *t)
 {
 	struct session_config config = {.ring_bytes = t->opt->ring_bytes,
 		.max_funcs = MAX_MISSED,
-		.follow_children = t->opt->follow_children};
+		.follow_children = t->opt->follow_children,
+		.uretprobes = t->opt->returns == RETURN_URETPROBE,
+		.python = wants_python(&t->sel)};
 	char err[1024] = "";
 	int ret = session__open(&config, &t->session, err, sizeof(err));
 
@@ -211,8 +225,22 @@ static int open_probes(struct tracer *t)
 		.emit = emit,
 		.ctx = t};
 
+	struct pytrace_config python = {.specs = t->sel.specs,
+		.n_specs = t->sel.n,
+		.session = t->session,
+		.emit = emit,
+		.ctx = t};
+	char err[512] = "";
+	int ret;
+
 	t->probes = probes__new(&config);
-	return t->probes ? 0 : -ENOMEM;
+	t->python = pytrace__new(&python);
+	if (!t->probes || !t->python)
+		return -ENOMEM;
+	ret = pytrace__begin(t->python, err, sizeof(err));
+	if (ret)
+		log_error("%s", err);
+	return ret;
 }
 
 static bool is_root(const struct tracer *t, pid_t pid)
@@ -232,6 +260,10 @@ static int scan_due(struct tracer *t)
 	while (t->sel.n && (pid = watch__next_to_scan(t->watch))) {
 		err[0] = '\0';
 		ret = probes__scan(t->probes, pid, is_root(t, pid), err, sizeof(err));
+		if (ret == -ENOMEM)
+			return ret;
+		if (!ret)
+			ret = pytrace__scan(t->python, pid, t->start_ns);
 		if (ret == -ENOMEM)
 			return ret;
 		if (ret && ret != -ESRCH) /* one bad file is no reason to end the run */
@@ -275,7 +307,8 @@ static int judge_specs(struct tracer *t)
 /* Points are for programs of which nothing else is known, unless they were asked for. */
 static void decide_points(struct tracer *t)
 {
-	t->points = t->opt->step && (t->opt->step_set || !probes__matched(t->probes));
+	t->points = t->opt->step &&
+		    (t->opt->step_set || !(probes__matched(t->probes) + pytrace__processes(t->python)));
 	session__set_step(t->session, t->points ? t->opt->step : 0);
 }
 
@@ -431,12 +464,14 @@ static void rescan(struct tracer *t)
 
 static int learn(struct tracer *t)
 {
-	size_t before = probes__matched(t->probes);
+	size_t before = probes__matched(t->probes) + pytrace__processes(t->python);
 	int err;
 
 	rescan(t);
 	err = scan_due(t);
-	if (!err && probes__matched(t->probes) != before) {
+	if (!err)
+		err = pytrace__tick(t->python, t->now_ns);
+	if (!err && probes__matched(t->probes) + pytrace__processes(t->python) != before) {
 		decide_points(t);
 		err = probes__tell(t->probes);
 	}
@@ -534,6 +569,7 @@ static int close_all(struct tracer *t, int err)
 
 	tally__free(t->tally);
 	probes__free(t->probes);
+	pytrace__free(t->python);
 	session__close(t->session);
 	watch__free(t->watch);
 	role_rules__free(t->roles);

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "pytrace.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "fact.h"
+#include "hash.h"
+#include "log.h"
+#include "procfs.h"
+#include "pysource.h"
+#include "pytext.h"
+#include "python.h"
+
+#define AGAIN_NS 20000000ULL /* between two looks at a Python that is not ready */
+
+enum state {
+	PY_UNKNOWN, /* none found so far */
+	PY_AGAIN,   /* not ready */
+	PY_LOOKED,  /* its stacks are looked at */
+	PY_OFF,	    /* cannot be walked; told */
+};
+
+struct py_process {
+	pid_t pid;
+	enum state state;
+	bool execed;	   /* since tracing began */
+	uint64_t since_ns; /* as in pytrace__scan */
+	UT_hash_handle hh;
+};
+
+struct pytrace {
+	struct pytrace_config config;
+	struct python_files *files;
+	struct py_process *processes;
+	uint64_t again_ns;
+	size_t looked, n_again;
+	bool wanted; /* there are Python specs */
+	bool armed;  /* from the start: some spec has no profile that tells when it begins to matter */
+};
+
+struct pytrace *pytrace__new(const struct pytrace_config *config)
+{
+	struct pytrace *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->config = *config;
+	p->files = python_files__new("");
+	if (p->files)
+		return p;
+	free(p);
+	return NULL;
+}
+
+static void drop(struct pytrace *p, struct py_process *proc)
+{
+	HASH_DEL(p->processes, proc);
+	p->n_again -= proc->state == PY_AGAIN;
+	free(proc);
+}
+
+void pytrace__free(struct pytrace *p)
+{
+	struct py_process *proc, *next;
+
+	if (!p)
+		return;
+	HASH_ITER(hh, p->processes, proc, next)
+		drop(p, proc);
+	python_files__free(p->files);
+	free(p);
+}
+
+size_t pytrace__processes(const struct pytrace *p)
+{
+	return p->looked;
+}
+
+/* --- what to look for ----------------------------------------------------------------------------- */
+
+static uint32_t want_of(const struct checkpoint_spec *spec)
+{
+	if (spec->sign)
+		return RT_PY_SIGN;
+	return RT_PY_WANTED | (spec->when.caller ? RT_PY_CALLER : 0);
+}
+
+static bool is_glob(const char *s)
+{
+	return strpbrk(s, "*?[\\");
+}
+
+/* Up to 3.10 code knows the last part of its name only, and a pattern may end in a plain one too.
+ * What is too much is sorted out when it is told. */
+static int want_spec(struct pytrace *p, const struct checkpoint_spec *spec)
+{
+	const char *last = strrchr(spec->symbol, '.');
+	struct session *s = p->config.session;
+	uint32_t want = want_of(spec);
+	int err;
+
+	last = last ? last + 1 : spec->symbol;
+	if (is_glob(last)) {
+		session__want_all(s, want);
+		return 0;
+	}
+	err = session__want_name(s, RT_PY_NAME, py_name_hash(RT_PY_NAME, last), want,
+		is_glob(spec->symbol));
+	if (!err && !is_glob(spec->symbol))
+		err = session__want_name(s, RT_PY_QUALNAME, py_name_hash(RT_PY_QUALNAME, spec->symbol),
+			want, true);
+	return err;
+}
+
+/* A profile with a sign tells by it when looking closely begins to be worth its price. */
+static bool has_sign(const struct pytrace *p, const char *profile)
+{
+	for (size_t i = 0; profile && i < p->config.n_specs; i++)
+		if (p->config.specs[i]->sign && p->config.specs[i]->profile &&
+			!strcmp(p->config.specs[i]->profile, profile))
+			return true;
+	return false;
+}
+
+int pytrace__begin(struct pytrace *p, char *err, size_t len)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < p->config.n_specs; i++) {
+		const struct checkpoint_spec *spec = p->config.specs[i];
+
+		if (spec->type != SPEC_PYTHON)
+			continue;
+		p->wanted = true;
+		p->armed |= !has_sign(p, spec->profile);
+		if (!session__has_python(p->config.session)) {
+			log_warn("Python functions are not traced: that takes Linux 5.17");
+			p->wanted = false;
+			break;
+		}
+		ret = want_spec(p, spec);
+	}
+	if (ret)
+		snprintf(err, len, "cannot tell the kernel side which Python functions are wanted: %s",
+			strerror(-ret));
+	return ret;
+}
+
+/* --- processes ------------------------------------------------------------------------------------- */
+
+static struct py_process *find(struct pytrace *p, pid_t pid)
+{
+	struct py_process *proc;
+
+	HASH_FIND_INT(p->processes, &pid, proc);
+	return proc;
+}
+
+static struct py_process *get(struct pytrace *p, pid_t pid)
+{
+	struct py_process *proc = find(p, pid);
+
+	if (proc)
+		return proc;
+	proc = calloc(1, sizeof(*proc));
+	if (!proc)
+		return NULL;
+	proc->pid = pid;
+	HASH_ADD_INT(p->processes, pid, proc);
+	if (hash_added(proc))
+		return proc;
+	free(proc);
+	return NULL;
+}
+
+static void set_state(struct pytrace *p, struct py_process *proc, enum state state)
+{
+	p->n_again += (state == PY_AGAIN) - (proc->state == PY_AGAIN);
+	p->looked += state == PY_LOOKED && proc->state != PY_LOOKED;
+	proc->state = state;
+}
+
+static void refuse(struct pytrace *p, struct py_process *proc, const char *why)
+{
+	log_warn("process %d: its Python functions are not traced: %s", proc->pid, why);
+	set_state(p, proc, PY_OFF);
+}
+
+/* Addresses of this program are told from those of all others by a number that no other has. */
+static uint64_t new_space(pid_t pid)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return ((uint64_t)now.tv_sec * 1000000000 + now.tv_nsec) << 22 ^ (uint64_t)pid;
+}
+
+static void look(struct pytrace *p, struct py_process *proc)
+{
+	char why[512] = "";
+	struct rt_py py;
+	int err = python__find(p->files, proc->pid, &py, why, sizeof(why));
+
+	if (!err && proc->since_ns)
+		err = python__check(proc->pid, &py, why, sizeof(why));
+	if (err == -ENOTSUP)
+		return refuse(p, proc, why);
+	if (err == -EAGAIN && !proc->since_ns)
+		return set_state(p, proc, PY_AGAIN);
+	if (err && err != -EAGAIN) /* none, or it is gone; one that is mapped later is told of */
+		return;
+	py.space = new_space(proc->pid);
+	py.since_ns = proc->since_ns;
+	py.flags |= p->armed ? RT_PY_ARMED : 0;
+	err = session__install_python(p->config.session, proc->pid, &py);
+	if (!err)
+		set_state(p, proc, PY_LOOKED);
+	else if (err != -ESRCH)
+		refuse(p, proc, strerror(-err));
+}
+
+int pytrace__scan(struct pytrace *p, pid_t pid, uint64_t since_ns)
+{
+	struct py_process *proc;
+
+	if (!p->wanted)
+		return 0;
+	proc = get(p, pid);
+	if (!proc)
+		return -ENOMEM;
+	if (proc->state == PY_LOOKED || proc->state == PY_OFF)
+		return 0;
+	if (!proc->execed)
+		proc->since_ns = since_ns;
+	look(p, proc);
+	return 0;
+}
+
+int pytrace__tick(struct pytrace *p, uint64_t now_ns)
+{
+	struct py_process *proc, *next;
+
+	if (!p->n_again || now_ns < p->again_ns)
+		return 0;
+	p->again_ns = now_ns + AGAIN_NS;
+	HASH_ITER(hh, p->processes, proc, next)
+		if (proc->state == PY_AGAIN)
+			look(p, proc);
+	return 0;
+}
+
+/* --- functions ------------------------------------------------------------------------------------- */
+
+/* The part of a file's path that says which one it is: without where packages are installed. */
+static const char *short_path(const char *file)
+{
+	static const char *const places[] = {"/site-packages/", "/dist-packages/"};
+	const char *at, *base = strrchr(file, '/');
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		at = strstr(file, places[i]);
+		if (at)
+			return at + strlen(places[i]);
+	}
+	at = strstr(file, "/lib/python3");
+	if (at && strchr(at + 5, '/'))
+		return strchr(at + 5, '/') + 1;
+	return base ? base + 1 : file;
+}
+
+/* "__main__" if this is the program's own script, else NULL: the file tells the module. */
+static const char *module_of(pid_t pid, const char *file)
+{
+	char cmdline[4096], *arg, *save;
+	const char *base = strrchr(file, '/');
+
+	if (file[0] == '<')
+		return "__main__";
+	if (procfs_cmdline(pid, cmdline, sizeof(cmdline)) <= 0)
+		return NULL;
+	base = base ? base + 1 : file;
+	for (arg = strtok_r(cmdline, " ", &save); arg; arg = strtok_r(NULL, " ", &save)) {
+		const char *slash = strrchr(arg, '/');
+
+		if (!strcmp(slash ? slash + 1 : arg, base))
+			return "__main__";
+	}
+	return NULL;
+}
+
+struct named {
+	char qualname[4 * RT_PY_NAME_LEN + 8], file[4 * RT_PY_FILE_LEN + 8];
+	const char *module;
+};
+
+static void read_names(const struct rt_pycode *ev, struct named *n)
+{
+	char path[sizeof(n->file) + 64], *qualname;
+
+	pytext_event(&ev->name_str, ev->name, RT_PY_NAME_LEN, 0, n->qualname, sizeof(n->qualname));
+	pytext_event(&ev->file_str, ev->file, RT_PY_FILE_LEN, 1, n->file, sizeof(n->file));
+	n->module = module_of(ev->h.pid, n->file);
+	if (ev->version >= 0x030b)
+		return;
+	/* code objects had only the last part of the name; the source says what it stands in */
+	snprintf(path, sizeof(path), "/proc/%u/%s%s", ev->h.pid, n->file[0] == '/' ? "root" : "cwd/",
+		n->file);
+	qualname = pysource__qualname(path, ev->firstlineno, n->qualname);
+	if (!qualname)
+		return;
+	snprintf(n->qualname, sizeof(n->qualname), "%s", qualname);
+	free(qualname);
+}
+
+static int tell(struct pytrace *p, const struct rt_pycode *ev, struct named *n, unsigned int *specs,
+	size_t n_specs, const char *tail)
+{
+	struct fact fact = {.kind = REC_FUNC};
+	int err;
+
+	fact.func.id = ev->func;
+	if (asprintf(&fact.func.name, "%s:%s", tail, n->qualname) < 0)
+		return -ENOMEM;
+	fact.func.file = n->file;
+	fact.func.cost = "none";
+	fact.func.returns = "noticed";
+	fact.func.specs = specs;
+	fact.func.n_specs = n_specs;
+	err = fact__emit(&fact, p->config.emit, p->config.ctx);
+	free(fact.func.name);
+	return err;
+}
+
+/* A function that the kernel side takes for one that is wanted: which specs mean it? */
+static int on_function(struct pytrace *p, const struct rt_pycode *ev)
+{
+	struct named *n = malloc(sizeof(*n));
+	unsigned int *specs = calloc(p->config.n_specs + 1, sizeof(*specs));
+	const char *tail = NULL;
+	size_t n_specs = 0;
+	bool sign = false;
+	int err = -ENOMEM;
+
+	if (!n || !specs)
+		goto out;
+	read_names(ev, n);
+	for (size_t i = 0; i < p->config.n_specs; i++) {
+		const struct checkpoint_spec *spec = p->config.specs[i];
+
+		if (spec->type != SPEC_PYTHON ||
+			!spec__means_python(spec, n->file, n->module, n->qualname))
+			continue;
+		if (spec->sign) {
+			sign = true;
+			continue;
+		}
+		if (!tail && !spec->module && !is_glob(spec->binary))
+			tail = spec->binary;
+		specs[n_specs++] = i;
+	}
+	if (!n_specs && !sign)
+		session__unwant(p->config.session, ev->ident, ev->func, ev->want & RT_PY_NAMED);
+	err = tell(p, ev, n, specs, n_specs, tail ? tail : short_path(n->file));
+out:
+	free(specs);
+	free(n);
+	return err;
+}
+
+/* A forked child has what its parent has, and the kernel side knows. */
+static int on_fork(struct pytrace *p, const struct rt_fork *ev)
+{
+	struct py_process *parent = find(p, ev->ppid), *child;
+
+	if (!parent || (ev->flags & RT_P_BORROWED))
+		return 0;
+	child = get(p, ev->h.pid);
+	if (!child)
+		return -ENOMEM;
+	child->execed = true; /* it began under trace */
+	child->since_ns = 0;
+	set_state(p, child, parent->state);
+	return 0;
+}
+
+int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
+{
+	struct py_process *proc;
+
+	if (!p->wanted)
+		return 0;
+	switch (ev->kind) {
+	case RT_EV_PYCODE:
+		return on_function(p, (const void *)ev);
+	case RT_EV_FORK:
+		return on_fork(p, (const void *)ev);
+	case RT_EV_EXEC:
+		proc = get(p, ev->pid);
+		if (!proc)
+			return -ENOMEM;
+		proc->execed = true;
+		proc->since_ns = 0;
+		set_state(p, proc, PY_UNKNOWN);
+		return 0;
+	case RT_EV_EXIT:
+		proc = find(p, ev->pid);
+		if (proc)
+			drop(p, proc);
+		return 0;
+	default:
+		return 0;
+	}
+}
