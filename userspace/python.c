@@ -63,14 +63,19 @@ struct python_files *python_files__new(const char *debug_root)
 	return files;
 }
 
+static void forget(struct python_files *files, struct python_file *f)
+{
+	HASH_DELETE(hh, files->files, f);
+	free(f->sites);
+	free(f);
+}
+
 static void forget_all(struct python_files *files)
 {
 	struct python_file *f, *tmp;
 
-	HASH_ITER(hh, files->files, f, tmp) {
-		HASH_DELETE(hh, files->files, f);
-		free(f);
-	}
+	HASH_ITER(hh, files->files, f, tmp)
+		forget(files, f);
 }
 
 void python_files__free(struct python_files *files)
@@ -162,8 +167,7 @@ static int file_of(struct python_files *files, const struct process *p, const st
 	if (f && (err || (st.st_size == f->size && changed_ns(&st) == f->changed_ns)))
 		return 0;
 	if (f) {
-		HASH_DELETE(hh, files->files, f);
-		free(f);
+		forget(files, f);
 		*out = NULL;
 	}
 	if (err == -ENOENT || err == -ESRCH || (err && !m->likely))
@@ -176,8 +180,7 @@ static int file_of(struct python_files *files, const struct process *p, const st
 	if (!err)
 		err = python_file__examine(f, path, m->path, m->likely);
 	if (err && err != -ENOEXEC) {
-		HASH_DELETE(hh, files->files, f);
-		free(f);
+		forget(files, f);
 		return err;
 	}
 	*out = f;
@@ -338,27 +341,54 @@ int python__find(struct python_files *files, pid_t pid, struct rt_py *out, char 
 	return err;
 }
 
-static void seek_entry(struct python_files *files, struct python_file *f, const char *path)
+static int seek_sites(struct python_files *files, struct python_file *f, const char *path)
 {
 	struct elf_file *elf;
 
-	f->entry_sought = true;
-	if (elf__open(path, files->debug_root, &elf, &f->entry_why))
-		return;
-	if (python_entry__find(elf, f->version, &f->entry, &f->entry_name, &f->entry_why))
-		f->entry_name = NULL;
+	f->sites = calloc(1, sizeof(*f->sites));
+	if (!f->sites)
+		return -ENOMEM;
+	f->sites_sought = true;
+	if (elf__open(path, files->debug_root, &elf, &f->sites_why))
+		return 0;
+	python_entry__find(elf, f->version, f->sites, &f->sites_why);
 	elf__close(elf);
+	return 0;
 }
 
-int python__entry_site(struct python_files *files, pid_t pid, struct python_site *out, char *why,
+static int sites_of(struct python_files *files, const struct process *p, const struct mapped *m,
+	struct python_file *f, struct python_sites *out)
+{
+	struct stat st;
+	int err;
+
+	err = open_name(p, m, out->path, sizeof(out->path), &st);
+	if (!err && !f->sites_sought)
+		err = seek_sites(files, f, out->path);
+	if (err) {
+		snprintf(p->why, p->why_len, "%s: %s", m->path, strerror(-err));
+		return err;
+	}
+	if (!f->sites->n) {
+		snprintf(p->why, p->why_len, "%s", f->sites_why);
+		return -ENOENT;
+	}
+	out->n = f->sites->n;
+	memcpy(out->offset, f->sites->offset, sizeof(out->offset));
+	memcpy(out->symbol, f->sites->symbol, sizeof(out->symbol));
+	out->major = m->id.major;
+	out->minor = m->id.minor;
+	out->inode = m->id.inode;
+	return 0;
+}
+
+int python__entry_sites(struct python_files *files, pid_t pid, struct python_sites *out, char *why,
 	size_t len)
 {
 	struct process p = { .pid = pid, .why = why, .why_len = len };
 	const struct mapped *m;
-	char path[sizeof(out->path)];
-	struct rt_py py;
-	struct stat st;
 	struct python_file *f;
+	struct rt_py py;
 	int err;
 
 	if (len)
@@ -369,20 +399,7 @@ int python__entry_site(struct python_files *files, pid_t pid, struct python_site
 	if (!err)
 		err = use(f, &p, m, &py);
 	if (!err)
-		err = open_name(&p, m, path, sizeof(path), &st);
-	if (err)
-		goto out;
-	if (!f->entry_sought)
-		seek_entry(files, f, path);
-	if (!f->entry_name) {
-		snprintf(why, len, "%s", f->entry_why);
-		err = -ENOENT;
-		goto out;
-	}
-	*out = (struct python_site){ .major = m->id.major, .minor = m->id.minor,
-		.inode = m->id.inode, .offset = f->entry, .symbol = f->entry_name };
-	strcpy(out->path, path);
-out:
+		err = sites_of(files, &p, m, f, out);
 	process__clear(&p);
 	return err;
 }

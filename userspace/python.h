@@ -65,18 +65,27 @@ int python__threads(pid_t pid, const struct rt_py *py, python_thread_fn *fn, voi
  * -ENODATA: this version does not tell. */
 int python__collections(pid_t pid, const struct rt_py *py, uint64_t *count);
 
-/* Where a uprobe sees entries of Python functions: all of them up to 3.10; from 3.11 on, which calls
- * most functions without a call, those at call sites that are cold (see python_entry.c). */
-struct python_site {
-	char path[4096]; /* to open the file by: "/proc/PID/map_files/A-B" where that is allowed */
-	uint32_t major, minor; /* the file, as /proc/PID/maps names it */
-	uint64_t inode;
-	uint64_t offset; /* in the file */
-	const char *symbol;
+/*
+ * Where a uprobe sees entries of Python functions: all of them up to 3.10; from 3.11 on, where most
+ * of them are entered without a call, those from call sites that are cold (see python_entry.c).
+ */
+enum {
+	PYTHON_SITES = 2,
 };
 
-/* 0; -ENOENT with why: no such place is known in this file; or as python__find. */
-int python__entry_site(struct python_files *files, pid_t pid, struct python_site *out, char *why,
+struct python_sites {
+	size_t n;
+	uint64_t offset[PYTHON_SITES];	   /* in the file */
+	const char *symbol[PYTHON_SITES]; /* what is there, also where the file does not say so:
+					   * "_PyEvalFramePushAndInit", "_PyEval_EvalFrameDefault" */
+	uint32_t major, minor;		   /* the file, as /proc/PID/maps names it: the sites are */
+	uint64_t inode;			   /* those of all processes that map it */
+	char path[4096]; /* to open it by: "/proc/PID/map_files/A-B" where that is allowed */
+};
+
+/* 0; -ENOENT with why: there is a Python, but no such place is known in it; others as python__find,
+ * where -ENOENT comes without why. */
+int python__entry_sites(struct python_files *files, pid_t pid, struct python_sites *out, char *why,
 	size_t len);
 
 #endif

@@ -8,10 +8,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "../bpf/ramtrace.h"
 #include "elf.h"
 #include "elf_internal.h"
 #include "hash.h"
+#include "python.h"
 
 enum {
 	PYTHON_TEXTS = 4, /* executable segments of a file */
@@ -55,9 +55,9 @@ struct python_file {
 	struct rt_py py;	    /* .version is 0 until it is filled; addresses as in the file */
 	struct elf_segment text[PYTHON_TEXTS];
 	size_t n_texts;
-	bool entry_sought;
-	uint64_t entry;
-	const char *entry_name, *entry_why; /* constant strings */
+	bool sites_sought;
+	const char *sites_why;	    /* a constant string, where there are none: */
+	struct python_sites *sites; /* owned; only n, offset and symbol are set */
 	char why[96];
 	UT_hash_handle hh; /* of struct python_files */
 };
@@ -89,9 +89,9 @@ pid_t python_tasks__by_native(const struct python_tasks *t, uint64_t native);
 /* By pthread_self(), where `stacks` was asked for and the thread blocked then. 0: none. */
 pid_t python_tasks__by_ident(const struct python_tasks *t, uint64_t ident);
 
-/* Where in the file a function lies that runs for each entry of a Python function. -ENOENT with
- * *why, a constant string. *name: what it is called, a constant string. */
-int python_entry__find(struct elf_file *elf, uint32_t version, uint64_t *offset, const char **name,
+/* Where in the file entries of Python functions are seen: fills n, offset and symbol. -ENOENT with
+ * *why, a constant string. */
+int python_entry__find(struct elf_file *elf, uint32_t version, struct python_sites *out,
 	const char **why);
 
 #endif
