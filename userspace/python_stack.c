@@ -211,6 +211,9 @@ static int walk_all(struct walk *w, python_thread_fn *fn, void *ctx)
 	}
 	free(w->thread.frames);
 	free(w->texts);
+	w->thread.frames = NULL;
+	w->texts = NULL;
+	w->room = 0;
 	return err;
 }
 
@@ -226,7 +229,7 @@ int python__threads(pid_t pid, const struct rt_py *py, python_thread_fn *fn, voi
 }
 
 struct finding {
-	size_t threads, good, bad;
+	size_t good, bad; /* threads */
 };
 
 static bool is_text(const char *s)
@@ -244,7 +247,6 @@ static int judge(void *ctx, const struct python_thread *thread)
 	struct finding *found = ctx;
 	bool good = !thread->cut;
 
-	found->threads++;
 	if (!thread->n_frames)
 		return 0;
 	for (size_t i = 0; i < thread->n_frames && good; i++)
@@ -259,15 +261,14 @@ static int judge(void *ctx, const struct python_thread *thread)
 
 int python__check(pid_t pid, const struct rt_py *py, char *why, size_t len)
 {
-	struct finding found = { 0 };
+	struct walk w = { .pid = pid, .py = py };
+	struct finding now, all = { 0 };
 	uint64_t head = 0;
-	int err;
+	int err = 0;
 
 	if (len)
 		*why = '\0';
 	for (int i = 0; i < TRIES; i++) {
-		struct walk w = { .pid = pid, .py = py };
-
 		err = python_read(pid, py->interpreters, &head, sizeof(head));
 		if (err == -ESRCH || err == -EPERM) {
 			snprintf(why, len, "its memory cannot be read: %s", strerror(-err));
@@ -277,20 +278,20 @@ int python__check(pid_t pid, const struct rt_py *py, char *why, size_t len)
 			snprintf(why, len, "the interpreter has not started yet");
 			return -EAGAIN;
 		}
-		err = walk_all(&w, judge, &found);
-		if (!err && found.good && !found.bad)
+		now = (struct finding){ 0 };
+		err = walk_all(&w, judge, &now);
+		if (!err && now.good && !now.bad)
 			return 0;
+		all.good += now.good;
+		all.bad += now.bad;
 	}
-	if (!err && !found.bad) {
+	if (!err && !all.bad)
 		snprintf(why, len, "no thread runs Python code just now");
-		return -EAGAIN;
-	}
-	if (found.good) {
+	else if (all.good)
 		snprintf(why, len, "its stacks changed at each of %d tries to read them", TRIES);
-		return -EAGAIN;
-	}
-	snprintf(why, len, "what lies where its frames should be are no frames");
-	return -ENOTSUP;
+	else
+		snprintf(why, len, "what lies where its frames should be are no frames");
+	return (!err && !all.bad) || all.good ? -EAGAIN : -ENOTSUP;
 }
 
 int python__collections(pid_t pid, const struct rt_py *py, uint64_t *count)
