@@ -67,6 +67,13 @@ size_t elf__nearest(struct elf_file *elf, const char *name, const char **out, si
 /* The function that holds a virtual address; false: none. */
 bool elf__at(struct elf_file *elf, uint64_t addr, struct elf_func *func);
 
+/* A variable by its exact name: virtual address and size, from .dynsym, with `symtab` from .symtab
+ * too (which is read to its end for each name that is not there). 0, or -ENOENT. */
+int elf__variable(const struct elf_file *elf, const char *name, bool symtab, uint64_t *addr,
+	uint64_t *size);
+/* A section that is loaded. 0, or -ENOENT. */
+int elf__section(const struct elf_file *elf, const char *name, uint64_t *addr, uint64_t *size);
+
 /* File offset of a virtual address in a loaded segment, or -ENOENT. */
 int64_t elf__offset(const struct elf_file *elf, uint64_t addr);
 
