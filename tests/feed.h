@@ -28,6 +28,11 @@ struct feed_event {
 	enum rt_when when;
 	unsigned int flags;
 	uint64_t anon, file, shmem, swap;
+	uint32_t span; /* with one, it is as long as its kind; without, as before there were spans */
+	uint32_t caller; /* 0: not known */
+	uint64_t gc;
+	struct rt_change grown, returned;
+	bool short_; /* without the fields of spans, though they are given */
 	/* of process life */
 	uint32_t ppid, exit_code;
 	uint64_t parent_start_ns, min_flt, maj_flt;
@@ -65,12 +70,22 @@ FEED uint32_t feed__title(char title[RT_TITLE_LEN], const char *s)
 	return s ? (uint32_t)strlen(s) + 1 : 0;
 }
 
+FEED size_t feed__cp_len(const struct feed_event *e)
+{
+	if (!e->span || e->short_ || e->when == RT_POINT)
+		return RT_POINT_LEN;
+	if (e->when == RT_RETURN)
+		return sizeof(struct rt_checkpoint);
+	return e->gc ? RT_PY_ENTRY_LEN : RT_ENTRY_LEN;
+}
+
 FEED struct rt_checkpoint feed__make_cp(const struct feed_event *e)
 {
-	return (struct rt_checkpoint){ .h = feed__hdr(e, RT_EV_CHECKPOINT,
-					       sizeof(struct rt_checkpoint)),
+	return (struct rt_checkpoint){ .h = feed__hdr(e, RT_EV_CHECKPOINT, feed__cp_len(e)),
 		.late_ns = e->late_ns, .rss = feed__rss(e), .func = e->func,
-		.when = (uint16_t)e->when, .flags = (uint16_t)e->flags };
+		.when = (uint16_t)e->when, .flags = (uint16_t)e->flags, .span = e->span,
+		.caller = e->caller ? e->caller : RT_NO_FUNC, .gc = e->gc, .grown = e->grown,
+		.returned = e->returned };
 }
 
 FEED struct rt_fork feed__make_fork(const struct feed_event *e)
@@ -129,7 +144,7 @@ FEED struct rt_oom feed__make_oom(const struct feed_event *e)
 	({                                                                                         \
 		struct feed_event e_ = { __VA_ARGS__ };                                            \
 		__auto_type ev_ = feed__make_##what(&e_);                                          \
-		feed__raw(run, REC_EVENT, &ev_, sizeof(ev_));                                      \
+		feed__raw(run, REC_EVENT, &ev_, ((struct rt_hdr *)&ev_)->len);                     \
 	})
 #define feed_cp(run, ...)     feed__send(run, cp, __VA_ARGS__)
 #define feed_fork(run, ...)   feed__send(run, fork, __VA_ARGS__)

@@ -474,7 +474,7 @@ Test(correlate, what_does_not_decode_changes_nothing)
 	struct rt_checkpoint cp = feed__make_cp(&e);
 	struct run *run = plain();
 
-	cr_assert_eq(feed__raw(run, REC_EVENT, &cp, sizeof(cp) - 1), -EBADMSG);
+	cr_assert_eq(feed__raw(run, REC_EVENT, &cp, cp.h.len - 1), -EBADMSG);
 	cr_assert_eq(feed__raw(run, REC_EVENT, &cp, 3), -EBADMSG);
 	cr_assert_eq(feed__raw(run, REC_EVENT, NULL, 0), -EBADMSG);
 	cr_assert_eq(feed__raw(run, REC_RELEASE, &cp, 4), -EBADMSG);

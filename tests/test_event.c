@@ -11,7 +11,7 @@ static const struct {
 	size_t size;
 	const char *name;
 } kinds[] = {
-	{ RT_EV_CHECKPOINT, sizeof(struct rt_checkpoint), "checkpoint" },
+	{ RT_EV_CHECKPOINT, RT_POINT_LEN, "checkpoint" },
 	{ RT_EV_FORK, sizeof(struct rt_fork), "fork" },
 	{ RT_EV_EXEC, sizeof(struct rt_exec), "exec" },
 	{ RT_EV_EXIT, sizeof(struct rt_exit), "exit" },
@@ -19,6 +19,7 @@ static const struct {
 	{ RT_EV_OOM, sizeof(struct rt_oom), "oom" },
 	{ RT_EV_TOTALS, sizeof(struct rt_totals_event), "totals" },
 	{ RT_EV_MAPPED, sizeof(struct rt_mapped), "mapped" },
+	{ RT_EV_PYCODE, sizeof(struct rt_pycode), "pycode" },
 };
 
 enum { N_KINDS = sizeof(kinds) / sizeof(*kinds) };
@@ -85,7 +86,7 @@ Test(event, one_with_fields_of_a_newer_sender_is_taken)
 
 Test(event, unknown_kinds_are_refused_and_named_so)
 {
-	static const unsigned int unknown[] = { 0, RT_EV_MAPPED + 1, 255, 65535 };
+	static const unsigned int unknown[] = { 0, RT_EV_PYCODE + 1, 255, 65535 };
 
 	for (int i = 0; i < 4; i++) {
 		union any ev = event_of(unknown[i], sizeof(ev));

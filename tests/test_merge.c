@@ -700,7 +700,7 @@ Test(merge, text_and_jsonl_name_the_host_and_seed_does_not)
 			       "INFO: x 占用 -1.00 M RAM内存 (累计: -1.00 M)\n");
 	free(text);
 	text = in_format(&t, "jsonl");
-	cr_expect(strstr(text, ",\"unstable\":false,\"host\":\"hosta\",\"run\":1}\n"), "%s", text);
+	cr_expect(strstr(text, ",\"gc\":null,\"host\":\"hosta\",\"run\":1}\n"), "%s", text);
 	cr_expect(strstr(text, ",\"count\":4,\"host\":\"hostb\",\"run\":2}\n"), "%s", text);
 	cr_expect(strstr(text, "\"runs\":[{\"run\":1,\"host\":\"hosta\","), "%s", text);
 	free(text);

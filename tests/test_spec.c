@@ -62,7 +62,6 @@ static const struct good {
 	{ "\"/not a path\"=b:f", SPEC_FUNCTION, "/not a path", "b:f", "b", NULL, "f", 0 },
 	{ "usdt=b:f", SPEC_FUNCTION, "usdt", "b:f", "b", NULL, "f", 0 },
 	/* a prefix that means nothing is the name of a binary */
-	{ "py:module.f", SPEC_FUNCTION, "module.f", "py:module.f", "py", NULL, "module.f", 0 },
 	{ "USDT:b:p", SPEC_FUNCTION, "b:p", "USDT:b:p", "USDT", NULL, "b:p", 0 },
 	/* USDT */
 	{ "usdt:postgres:postgresql:query__start", SPEC_USDT, "postgresql:query__start",

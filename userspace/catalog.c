@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "hash.h"
 
 struct spec_entry {
@@ -22,6 +23,7 @@ struct func_entry {
 struct catalog {
 	struct spec_entry *specs;
 	struct func_entry *funcs;
+	bool has_inside; /* some spec is to be inside of another */
 	struct spec_stat *spec_stats;
 	struct func_stat *func_stats;
 };
@@ -69,11 +71,31 @@ static struct func_entry *func_entry__find(const struct catalog *cat, unsigned i
 	return f;
 }
 
+/* Specs may come in any order: each marks the one that it names, and is marked if it was named. */
+static void relate(struct catalog *cat, struct spec_entry *s, bool known)
+{
+	const struct fact_spec *fact = &s->fact.spec;
+	struct spec_entry *other;
+
+	s->spec.conditional = fact->inside || fact->caller || fact->outermost || fact->nth;
+	if (fact->inside) {
+		other = spec_entry__find(cat, fact->inside - 1);
+		cat->has_inside = true;
+		if (other)
+			other->spec.enclosing = true;
+	}
+	if (known || !cat->has_inside)
+		return;
+	for (other = cat->specs; other; other = other->hh.next)
+		s->spec.enclosing |= other->fact.spec.inside == s->id + 1;
+}
+
 static int take_spec(struct catalog *cat, struct fact *fact)
 {
 	struct spec_entry *s = spec_entry__find(cat, fact->spec.id);
+	bool known = s;
 
-	if (s) {
+	if (known) {
 		fact__clear(&s->fact);
 	} else {
 		s = calloc(1, sizeof(*s));
@@ -88,6 +110,8 @@ static int take_spec(struct catalog *cat, struct fact *fact)
 	}
 	s->fact = *fact;
 	s->spec.fact = &s->fact.spec;
+	memset(s->spec.labels, 0, sizeof(s->spec.labels)); /* they may be others now */
+	relate(cat, s, known);
 	return 0;
 }
 

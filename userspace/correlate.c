@@ -94,8 +94,8 @@ struct run *run__new(const struct correlate_options *opt, const struct row_ops *
 	run->timeline = timeline__new(opt->stepwise ? SIZE_MAX : MAX_HELD, on_event, run);
 	run->catalog = catalog__new();
 	run->rows = (struct rows){ .opt = *opt, .ops = ops, .ctx = ctx, .pt = proctree__new(),
-		.cat = run->catalog };
-	if (!run->timeline || !run->catalog || !run->rows.pt) {
+		.cat = run->catalog, .labels = labels__new(opt->lang) };
+	if (!run->timeline || !run->catalog || !run->rows.pt || !run->rows.labels) {
 		run__free(run);
 		return NULL;
 	}
@@ -107,7 +107,7 @@ void run__free(struct run *run)
 	if (!run)
 		return;
 	timeline__free(run->timeline);
-	proctree__free(run->rows.pt);
+	rows__clear(&run->rows);
 	catalog__free(run->catalog);
 	if (run->host.kind)
 		fact__clear(&run->host);
@@ -249,6 +249,10 @@ static int run__summary(struct run *run)
 		return 0;
 	memcpy(sum.loss, run->loss, sizeof(sum.loss));
 	err = catalog__spec_stats(run->catalog, &sum.specs, &sum.n_specs);
+	if (!err)
+		err = labels__judge(rows->labels, sum.specs, sum.n_specs);
+	if (!err)
+		err = labels__list(rows->labels, &sum.labels, &sum.n_labels);
 	if (!err)
 		err = catalog__func_stats(run->catalog, &sum.funcs, &sum.n_funcs);
 	return err ? err : rows->ops->summary(rows->ctx, &sum);

@@ -30,6 +30,11 @@ struct row {
 	int64_t total; /* to the program's first row */
 	bool exact, baseline /* first row of its program */, extra, inherited, unwound, borrowed;
 	bool unstable;
+	bool open;	  /* at entry: it was open already when tracing began */
+	bool has_changes; /* of a return: what its own thread did while it was open */
+	struct rt_change grown, returned;
+	int64_t gc; /* garbage collections since the Python row before it of the same program; -1: not
+		     * a Python row, or not known */
 };
 
 /* Events of a process that were lost before `time_ns`, after its row at `since_ns` (0: none). */
@@ -43,6 +48,25 @@ struct spec_stat {
 	const struct fact_spec *spec;
 	uint64_t rows;
 };
+enum { LABEL_PIDS_MAX = 100 };
+
+enum label_state {
+	LABEL_SEEN,
+	LABEL_NOT_SEEN,
+	LABEL_NOT_CALLED, /* its functions were watched all along */
+	LABEL_ABSENT,	  /* this version of the program does not have it */
+};
+
+/* Specs of one profile with the same label are alternatives: it is seen when one of them is. */
+struct label_stat {
+	const char *label, *profile; /* profile NULL: from -f */
+	bool extra;
+	uint64_t rows;
+	const uint32_t *pids; /* of the processes that it was seen in: the first LABEL_PIDS_MAX */
+	size_t n_pids;
+	enum label_state state;
+	const char *why; /* nothing matched any of them; NULL: not so */
+};
 struct func_stat {
 	const struct fact_func *func;
 	uint64_t entries, returns; /* hits in traced processes */
@@ -55,6 +79,8 @@ struct run_summary {
 	uint64_t loss[RT_LOSS_MAX];
 	const struct spec_stat *specs;
 	size_t n_specs;
+	const struct label_stat *labels; /* of both ends, in profile order */
+	size_t n_labels;
 	const struct func_stat *funcs;
 	size_t n_funcs;
 	struct rt_snapshot tree_end; /* sum of what living programs have, borrowed ones left out */

@@ -57,6 +57,11 @@ static const struct field spec_fields[] = {
 	F(spec.leave[0], "leave_zh", TEXT_OPT),
 	F(spec.leave[1], "leave_en", TEXT_OPT),
 	F(spec.extra, "extra", BOOL, .optional = true),
+	F(spec.inside, "inside", U32, .optional = true),
+	F(spec.caller, "caller", TEXT_OPT),
+	F(spec.outermost, "outermost", BOOL, .optional = true),
+	F(spec.nth, "nth", U32, .optional = true),
+	F(spec.absent, "absent", BOOL, .optional = true),
 	F(spec.unmatched, "unmatched", TEXT_OPT),
 	END,
 };

@@ -24,6 +24,7 @@ enum lang_text {
 	TEXT_UNWOUND,
 	TEXT_INHERITED,
 	TEXT_VFORK,
+	TEXT_OPEN,
 	/* the line of a loss */
 	TEXT_WARNING,
 	TEXT_EVENTS_LOST,
@@ -65,7 +66,9 @@ enum lang_text {
 	TEXT_COL_WAY,
 	TEXT_NEVER_HIT,
 	TEXT_FEWER_HITS,
-	TEXT_UNMATCHED,
+	TEXT_NOT_SEEN,
+	TEXT_ABSENT,
+	TEXT_MORE, /* precedes a count */
 	TEXT_ORPHANS,
 	TEXT_LOSSES,
 	TEXT_NONE,

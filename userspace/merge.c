@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "labels.h"
 #include "pool.h"
 
 struct source {
@@ -41,6 +42,7 @@ struct merge {
 	const struct fact_host **hosts; /* of the runs, in their order */
 	struct fact_host host;		/* the common one; its strings are ours */
 	struct pool *pool;
+	struct labels *labels;
 	uint64_t seq;
 	struct run_summary sum; /* of the runs that are over */
 	struct fact_end end;	/* of the run that ended last */
@@ -163,12 +165,9 @@ static int on_header(void *ctx, const struct fact_host *host, const struct spec_
 {
 	struct source *s = ctx;
 	struct merge *m = s->merge;
-	int err = 0;
 
 	m->hosts[s->number - 1] = host;
-	for (size_t i = 0; i < n_specs && !err; i++)
-		err = pool__judge(m->pool, s->number, specs[i].spec);
-	return err;
+	return pool__judge(m->pool, s->number, specs, n_specs);
 }
 
 /* The program as the common log tells of it. Its start stays: with pid it is a name, not a time. */
@@ -233,15 +232,16 @@ static int add_specs(struct source *s, const struct run_summary *sum)
 {
 	struct pool *pool = s->merge->pool;
 	struct spec_stat *spec;
-	int err = 0;
+	int err = pool__judge(pool, s->number, sum->specs, sum->n_specs);
 
 	for (size_t i = 0; i < sum->n_specs && !err; i++) {
 		spec = pool__spec(pool, s->number, sum->specs[i].spec);
 		if (!spec)
 			return -ENOMEM;
 		spec->rows = add_sat(spec->rows, sum->specs[i].rows);
-		err = pool__judge(pool, s->number, sum->specs[i].spec);
 	}
+	for (size_t i = 0; i < sum->n_labels && !err; i++)
+		err = labels__merge(s->merge->labels, &sum->labels[i]);
 	return err;
 }
 
@@ -393,6 +393,8 @@ static int merge__finish(struct merge *m)
 		err = pool__spec_stats(m->pool, &sum->specs, &sum->n_specs);
 	if (!err)
 		err = pool__func_stats(m->pool, &sum->funcs, &sum->n_funcs);
+	if (!err)
+		err = labels__list(m->labels, &sum->labels, &sum->n_labels);
 	sum->host = &m->host;
 	sum->end = m->broken ? NULL : &m->end;
 	if (!err && m->ops->summary)
@@ -409,9 +411,10 @@ static int merge__open(struct merge *m, struct merge_tape *tapes, size_t n,
 
 	how.stepwise = true;
 	m->pool = pool__new();
+	m->labels = labels__new(opt->lang);
 	m->sources = calloc(n, sizeof(*m->sources));
 	m->hosts = calloc(n, sizeof(*m->hosts));
-	if (!m->pool || !m->sources || !m->hosts)
+	if (!m->pool || !m->labels || !m->sources || !m->hosts)
 		return -ENOMEM;
 	for (; m->n < n; m->n++) {
 		struct source *s = &m->sources[m->n];
@@ -430,6 +433,7 @@ static void merge__close(struct merge *m)
 	for (size_t i = 0; i < m->n; i++)
 		run__free(m->sources[i].run);
 	pool__free(m->pool);
+	labels__free(m->labels);
 	free(m->sources);
 	free(m->hosts);
 	free(m->host.host);

@@ -6,6 +6,11 @@
 #include <string.h>
 #include "hash.h"
 
+enum {
+	UNKNOWN_ID = 0xffffffff, /* of a spec that a damaged tape does not have */
+	MAX_AROUND = 8,		 /* specs around specs: ours have one, a tape may claim a ring */
+};
+
 /* One of the pool. What makes two the same is how they look on a tape, but for the id. */
 struct common {
 	struct fact fact; /* a copy, under the common id */
@@ -115,13 +120,21 @@ static int find_by_wire(void *ctx, const struct record *rec)
 	return 0;
 }
 
+static struct name *name__find(const struct pool *pool, enum record_kind kind, unsigned int run,
+	unsigned int id)
+{
+	struct name wanted = { .key = { kind, run, id } }, *n;
+
+	HASH_FIND(hh, pool->names, &wanted.key, sizeof(wanted.key), n);
+	return n;
+}
+
 static struct common *pool__get(struct pool *pool, unsigned int run, unsigned int id,
 	const struct fact *fact)
 {
 	struct lookup lookup = { .pool = pool };
-	struct name wanted = { .key = { fact->kind, run, id } }, *n;
+	struct name *n = name__find(pool, fact->kind, run, id);
 
-	HASH_FIND(hh, pool->names, &wanted.key, sizeof(wanted.key), n);
 	if (n)
 		return n->common;
 	if (fact__emit(fact, find_by_wire, &lookup))
@@ -129,7 +142,9 @@ static struct common *pool__get(struct pool *pool, unsigned int run, unsigned in
 	n = calloc(1, sizeof(*n));
 	if (!n)
 		return NULL;
-	n->key = wanted.key;
+	n->key.kind = fact->kind;
+	n->key.run = run;
+	n->key.id = id;
 	n->common = lookup.found;
 	HASH_ADD(hh, pool->names, key, sizeof(n->key), n);
 	if (!hash_added(n)) {
@@ -139,13 +154,18 @@ static struct common *pool__get(struct pool *pool, unsigned int run, unsigned in
 	return n->common;
 }
 
+/* The id in `inside` is the run's own as well, and becomes the common one of what it names. */
 static struct common *pool__get_spec(struct pool *pool, unsigned int run,
 	const struct fact_spec *spec)
 {
 	struct fact fact = { .kind = REC_SPEC, .spec = *spec };
+	struct name *around = spec->inside ? name__find(pool, REC_SPEC, run, spec->inside - 1) : NULL;
 
+	if (spec->inside)
+		fact.spec.inside = around ? around->common->fact.spec.id + 1 : UNKNOWN_ID;
 	fact.spec.id = 0;
 	fact.spec.unmatched = NULL;
+	fact.spec.absent = false;
 	return pool__get(pool, run, spec->id, &fact);
 }
 
@@ -168,7 +188,7 @@ struct func_stat *pool__func(struct pool *pool, unsigned int run, const struct f
 	return c ? &c->func : NULL;
 }
 
-int pool__judge(struct pool *pool, unsigned int run, const struct fact_spec *spec)
+static int judge_one(struct pool *pool, unsigned int run, const struct fact_spec *spec)
 {
 	struct common *c = pool__get_spec(pool, run, spec);
 	char **why;
@@ -186,6 +206,36 @@ int pool__judge(struct pool *pool, unsigned int run, const struct fact_spec *spe
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+/* The spec that this one is inside of, if it has no common id yet. */
+static const struct fact_spec *around(const struct pool *pool, unsigned int run,
+	const struct spec_stat *specs, size_t n, const struct fact_spec *spec)
+{
+	if (!spec->inside || name__find(pool, REC_SPEC, run, spec->id) ||
+	    name__find(pool, REC_SPEC, run, spec->inside - 1))
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		if (specs[i].spec->id == spec->inside - 1)
+			return specs[i].spec;
+	return NULL;
+}
+
+int pool__judge(struct pool *pool, unsigned int run, const struct spec_stat *specs, size_t n)
+{
+	const struct fact_spec *chain[MAX_AROUND];
+	size_t depth;
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		depth = 0;
+		for (const struct fact_spec *s = specs[i].spec; s && depth < MAX_AROUND;
+		     s = around(pool, run, specs, n, s))
+			chain[depth++] = s;
+		while (depth && !err) /* the outermost first: those in it need its id */
+			err = judge_one(pool, run, chain[--depth]);
+	}
+	return err;
 }
 
 /* --- lists ------------------------------------------------------------------------------------ */

@@ -18,8 +18,9 @@ void pool__free(struct pool *pool);
  * first fact of an id decides. NULL: no memory. */
 struct spec_stat *pool__spec(struct pool *pool, unsigned int run, const struct fact_spec *spec);
 struct func_stat *pool__func(struct pool *pool, unsigned int run, const struct fact_func *func);
-/* What this run says of its spec: it matched nothing if it matched in no run. -ENOMEM */
-int pool__judge(struct pool *pool, unsigned int run, const struct fact_spec *spec);
+/* All specs of that run, and what it says of them: one matched nothing if it matched in no run.
+ * -ENOMEM */
+int pool__judge(struct pool *pool, unsigned int run, const struct spec_stat *specs, size_t n);
 
 /* In the order of ids; valid until the next call. -ENOMEM. */
 int pool__spec_stats(struct pool *pool, const struct spec_stat **stats, size_t *n);

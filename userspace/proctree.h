@@ -13,6 +13,8 @@
 #include "../bpf/ramtrace.h"
 #include "fact.h"
 
+struct spans;
+
 struct proc {
 	uint32_t pid, ppid;
 	uint64_t start_ns, parent_start_ns;
@@ -35,6 +37,8 @@ struct proc {
 	uint64_t last_rss; /* rss at its last row */
 	uint64_t last_row_ns;
 	uint64_t lost;	   /* events of it that were lost */
+	uint64_t last_gc;  /* rt_checkpoint.gc of its last Python row; 0: none */
+	struct spans *spans; /* owned by rows.c; NULL: none were open yet */
 	/* of several runs in one log: which of them, counted from 1; 0 and NULL where there is one */
 	unsigned int run;
 	const char *host;

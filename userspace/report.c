@@ -441,32 +441,6 @@ static int print_functions(struct report *r, const struct run_summary *sum, stru
 	return err;
 }
 
-static int print_unmatched(struct report *r, const struct run_summary *sum, struct out *o)
-{
-	bool any = false;
-	char *spec, *why;
-	int err = 0;
-
-	for (size_t i = 0; i < sum->n_specs && !err; i++) {
-		const struct fact_spec *s = sum->specs[i].spec;
-
-		if (!s->unmatched)
-			continue;
-		if (!any)
-			heading(r, o, TEXT_UNMATCHED);
-		any = true;
-		spec = out_clean(s->text ? s->text : "", s->text ? strlen(s->text) : 0);
-		why = out_clean(s->unmatched, strlen(s->unmatched));
-		if (spec && why)
-			out__fmt(o, "  %s: %s\n", spec, why);
-		else
-			err = -ENOMEM;
-		free(spec);
-		free(why);
-	}
-	return err;
-}
-
 static void print_losses(struct report *r, const struct run_summary *sum, struct out *o)
 {
 	bool any = false;
@@ -534,7 +508,7 @@ int report__print(struct report *r, const struct run_summary *sum, struct out *o
 	if (!err)
 		err = print_functions(r, sum, o);
 	if (!err)
-		err = print_unmatched(r, sum, o);
+		err = report_labels(r->lang, sum, o);
 	if (!err)
 		print_losses(r, sum, o);
 	return err;

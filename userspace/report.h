@@ -19,4 +19,7 @@ void report__free(struct report *r);
 int report__add(struct report *r, const struct proc *p); /* copies; -ENOMEM */
 int report__print(struct report *r, const struct run_summary *sum, struct out *o); /* -ENOMEM */
 
+/* The part about labels that were not seen; nothing when all were. -ENOMEM. */
+int report_labels(enum lang lang, const struct run_summary *sum, struct out *o);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include "spans.h"
 
 static uint64_t add_sat(uint64_t a, uint64_t b)
 {
@@ -15,7 +16,7 @@ static uint64_t magnitude(int64_t v)
 }
 
 /* The one place that counts rows. */
-static int emit(struct rows *r, struct proc *p, struct row *row)
+static int emit(struct rows *r, struct proc *p, struct row *row, uint64_t gc)
 {
 	uint64_t rss = rt_rss(&row->rss);
 
@@ -27,6 +28,9 @@ static int emit(struct rows *r, struct proc *p, struct row *row)
 	if (!row->baseline && magnitude(row->delta) < r->opt.min_delta)
 		return 0;
 	row->seq = ++r->seq;
+	row->gc = gc && p->last_gc && gc >= p->last_gc ? (int64_t)(gc - p->last_gc) : -1;
+	if (gc)
+		p->last_gc = gc;
 	p->rows++;
 	p->last_rss = rss;
 	p->last_row_ns = row->time_ns;
@@ -37,18 +41,71 @@ static int emit(struct rows *r, struct proc *p, struct row *row)
 	return r->ops->row ? r->ops->row(r->ctx, row) : 0;
 }
 
-static int emit_specs(struct rows *r, struct proc *p, struct row *row,
-	const struct catalog_func *func)
+/* --- which specs an end belongs to ------------------------------------------------------------ */
+
+/* Native functions without conditions, which may be called a million times a second, are not
+ * followed. */
+static bool is_followed(const struct rows *r, const struct fact_func *func)
 {
-	const struct fact_func *fact = func->fact;
+	const struct catalog_spec *spec;
+
+	for (size_t i = 0; i < func->n_specs; i++) {
+		spec = catalog__spec(r->cat, func->specs[i]);
+		if (spec && (spec->conditional || spec->enclosing))
+			return true;
+	}
+	return false;
+}
+
+/* "pkg/file.py:Class.method" is called "Class.method". NULL: not known. */
+static const char *qualname(const struct rows *r, uint32_t id)
+{
+	const struct catalog_func *func = id == RT_NO_FUNC ? NULL : catalog__func(r->cat, id);
+	const char *colon = func && func->fact->name ? strrchr(func->fact->name, ':') : NULL;
+
+	return colon ? colon + 1 : NULL;
+}
+
+static int find_specs(struct rows *r, struct proc *p, const struct rt_checkpoint *cp,
+	const struct fact_func *func, struct span_specs *specs)
+{
+	struct span_event ev = { .tid = cp->h.tid, .func = func, .lost = p->lost,
+		.inherited = cp->flags & RT_F_INHERITED };
+
+	*specs = (struct span_specs){ .ids = func->specs, .n = func->n_specs };
+	if (!is_followed(r, func))
+		return 0;
+	if (cp->h.len >= RT_ENTRY_LEN) {
+		ev.span = cp->span;
+		ev.caller = qualname(r, cp->caller);
+	}
+	return cp->when == RT_ENTRY ? spans__enter(&p->spans, r->cat, &ev, specs)
+				    : spans__leave(&p->spans, r->cat, &ev, specs);
+}
+
+/* --- checkpoints ------------------------------------------------------------------------------ */
+
+/* A label was seen, whether or not its row is worth printing. */
+static void note_label(struct rows *r, struct catalog_spec *spec, const struct row *row, bool printed)
+{
+	struct label **label = &spec->labels[row->when == RT_RETURN];
+
+	if (!*label)
+		*label = labels__get(r->labels, spec->fact, row->when);
+	if (*label)
+		label__seen(*label, row->pid, printed);
+}
+
+static int emit_specs(struct rows *r, struct proc *p, struct row *row, const struct span_specs *specs,
+	uint64_t gc)
+{
 	struct catalog_spec *spec;
 	const char *label;
 	uint64_t seq;
 	int err;
 
-	row->function = fact->name ? fact->name : "";
-	for (size_t i = 0; i < fact->n_specs; i++) {
-		spec = catalog__spec(r->cat, fact->specs[i]);
+	for (size_t i = 0; i < specs->n; i++) {
+		spec = catalog__spec(r->cat, specs->ids[i]);
 		if (!spec)
 			continue;
 		label = (row->when == RT_ENTRY ? spec->fact->entry
@@ -59,12 +116,38 @@ static int emit_specs(struct rows *r, struct proc *p, struct row *row,
 		row->spec = spec->fact;
 		row->extra = spec->fact->extra;
 		seq = r->seq;
-		err = emit(r, p, row);
+		err = emit(r, p, row, gc);
 		if (err)
 			return err;
 		spec->rows += r->seq - seq;
+		note_label(r, spec, row, r->seq != seq);
 	}
 	return 0;
+}
+
+static int on_function(struct rows *r, struct proc *p, struct row *row, const struct rt_checkpoint *cp)
+{
+	struct catalog_func *func = catalog__func(r->cat, cp->func);
+	struct span_specs specs;
+	int err;
+
+	if (!func) {
+		r->orphans++;
+		return 0;
+	}
+	if (!func->counted) {
+		func->entries += cp->when == RT_ENTRY;
+		func->returns += cp->when == RT_RETURN;
+	}
+	row->function = func->fact->name ? func->fact->name : "";
+	row->open = cp->when == RT_ENTRY && (cp->flags & RT_F_ATTACH);
+	if (cp->when == RT_RETURN && cp->h.len >= sizeof(*cp)) {
+		row->has_changes = true;
+		row->grown = cp->grown;
+		row->returned = cp->returned;
+	}
+	err = find_specs(r, p, cp, func->fact, &specs);
+	return err ? err : emit_specs(r, p, row, &specs, cp->h.len >= RT_PY_ENTRY_LEN ? cp->gc : 0);
 }
 
 static int on_checkpoint(struct rows *r, struct proc *p, const struct rt_checkpoint *cp,
@@ -86,27 +169,34 @@ static int on_checkpoint(struct rows *r, struct proc *p, const struct rt_checkpo
 		.unwound = cp->flags & RT_F_UNWOUND,
 		.unstable = cp->flags & RT_F_UNSTABLE,
 	};
-	struct catalog_func *func;
 
 	if (cp->flags & RT_F_BORROWED)
 		p->borrowed = true;
 	row.borrowed = p->borrowed;
 	proctree__snapshot(p, &cp->rss, time_ns);
-	if (cp->when == RT_POINT) {
-		row.label = lang_text(r->opt.lang,
-			cp->flags & RT_F_ATTACH ? TEXT_ATTACH : TEXT_STEP);
-		return emit(r, p, &row);
-	}
-	func = catalog__func(r->cat, cp->func);
-	if (!func) {
-		r->orphans++;
+	if (cp->when != RT_POINT)
+		return on_function(r, p, &row, cp);
+	row.label = lang_text(r->opt.lang, cp->flags & RT_F_ATTACH ? TEXT_ATTACH : TEXT_STEP);
+	return emit(r, p, &row, 0);
+}
+
+/* --- the life of programs --------------------------------------------------------------------- */
+
+static void forget(struct rows *r, struct proc *p)
+{
+	spans__free(p->spans);
+	p->spans = NULL;
+	proctree__forget(r->pt, p);
+}
+
+/* What was open in the parent is open in a child that got a copy of its memory. */
+static int on_fork(struct rows *r, struct proc *p, const struct rt_fork *ev)
+{
+	const struct proc *parent = proctree__find(r->pt, ev->ppid, ev->parent_start_ns);
+
+	if (!parent || parent == p || !parent->spans || p->spans || (ev->flags & RT_P_BORROWED))
 		return 0;
-	}
-	if (!func->counted) {
-		func->entries += cp->when == RT_ENTRY;
-		func->returns += cp->when == RT_RETURN;
-	}
-	return emit_specs(r, p, &row, func);
+	return spans__fork(&p->spans, p->pid, parent->spans, parent->pid);
 }
 
 /* Said before whatever the event itself has to say: what is missing lies before it. */
@@ -127,7 +217,7 @@ static int hand_on(struct rows *r, struct proc *p)
 
 	if (!p->execed)
 		r->processes++;
-	proctree__forget(r->pt, p);
+	forget(r, p);
 	return err;
 }
 
@@ -138,13 +228,13 @@ static int on_exec(struct rows *r, const struct rt_exec *ev, uint64_t time_ns)
 
 	p = proctree__exec(r->pt, ev, time_ns, &old);
 	if (old && (ev->flags & RT_P_STARTED)) {
-		proctree__forget(r->pt, old); /* what ran before was this tool's own fork */
+		forget(r, old); /* what ran before was this tool's own fork */
 	} else if (old) { /* the loss is the old program's */
 		err = note_loss(r, old, ev->h.lost, time_ns);
 		if (!err)
 			err = hand_on(r, old);
 		else
-			proctree__forget(r->pt, old);
+			forget(r, old);
 	}
 	return err ? err : p ? 0 : -ENOMEM;
 }
@@ -178,6 +268,8 @@ int rows__event(struct rows *r, const struct rt_hdr *ev, uint64_t time_ns, uint6
 	switch (ev->kind) {
 	case RT_EV_CHECKPOINT:
 		return on_checkpoint(r, p, (const struct rt_checkpoint *)ev, time_ns, moved_ns);
+	case RT_EV_FORK:
+		return on_fork(r, p, (const struct rt_fork *)ev);
 	case RT_EV_EXIT:
 		return hand_on(r, p);
 	case RT_EV_RENAME:
@@ -208,4 +300,18 @@ static int end_one(void *ctx, struct proc *p)
 int rows__end(struct rows *r)
 {
 	return proctree__each(r->pt, end_one, r);
+}
+
+static int clear_one(void *ctx, struct proc *p)
+{
+	forget(ctx, p);
+	return 0;
+}
+
+void rows__clear(struct rows *r)
+{
+	if (r->pt)
+		proctree__each(r->pt, clear_one, r);
+	proctree__free(r->pt);
+	labels__free(r->labels);
 }

@@ -5,6 +5,7 @@
 
 #include "catalog.h"
 #include "correlate.h"
+#include "labels.h"
 
 struct rows {
 	struct correlate_options opt;
@@ -12,6 +13,7 @@ struct rows {
 	void *ctx;
 	struct proctree *pt;
 	const struct catalog *cat;
+	struct labels *labels;
 	uint64_t seq; /* of the last row */
 	uint64_t inexact, unstable, orphans, processes;
 	struct rt_snapshot tree_end;
@@ -21,5 +23,7 @@ struct rows {
 int rows__event(struct rows *r, const struct rt_hdr *ev, uint64_t time_ns, uint64_t moved_ns);
 /* The run is over: all that still live are handed on, in the order of birth. */
 int rows__end(struct rows *r);
+/* Frees the proctree, the labels and what hangs on them. */
+void rows__clear(struct rows *r);
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include "embed.h"
+#include "labels.h"
 #include "strcache.h"
 
 #define SCHEMA_VERSION 1
@@ -201,6 +202,22 @@ static int jsonl__header(void *ctx, const struct fact_host *host, const struct s
 	return end_line(j);
 }
 
+/* What is known of the activation. */
+static void put_span(struct jsonl *j, const struct row *row)
+{
+	put_bool(j, ",\"open\":", row->open);
+	if (row->has_changes) {
+		put_change(j, ",\"grown\":", &row->grown);
+		put_change(j, ",\"returned\":", &row->returned);
+	} else {
+		out__str(j->out, ",\"grown\":null,\"returned\":null");
+	}
+	if (row->gc >= 0)
+		put_i64(j, ",\"gc\":", row->gc);
+	else
+		put_null(j, ",\"gc\":");
+}
+
 static int jsonl__row(void *ctx, const struct row *row)
 {
 	struct jsonl *j = ctx;
@@ -230,6 +247,7 @@ static int jsonl__row(void *ctx, const struct row *row)
 	put_bool(j, ",\"unwound\":", row->unwound);
 	put_bool(j, ",\"borrowed\":", row->borrowed);
 	put_bool(j, ",\"unstable\":", row->unstable);
+	put_span(j, row);
 	put_run(j, row->proc);
 	return end_line(j);
 }
@@ -337,6 +355,21 @@ static void put_func(struct jsonl *j, const struct func_stat *f, bool first)
 	out__str(j->out, "}");
 }
 
+static void put_label(struct jsonl *j, const struct label_stat *l, bool first)
+{
+	put_str(j, first ? "{\"label\":" : ",{\"label\":", l->label);
+	put_str(j, ",\"profile\":", l->profile);
+	put_bool(j, ",\"extra\":", l->extra);
+	put_u64(j, ",\"rows\":", l->rows);
+	out__str(j->out, ",\"processes\":");
+	for (size_t i = 0; i < l->n_pids; i++)
+		put_u64(j, i ? "," : "[", l->pids[i]);
+	out__str(j->out, l->n_pids ? "]" : "[]");
+	put_str(j, ",\"state\":", label_state_name(l->state));
+	put_str(j, ",\"why\":", l->why);
+	out__str(j->out, "}");
+}
+
 static int jsonl__summary(void *ctx, const struct run_summary *sum)
 {
 	struct jsonl *j = ctx;
@@ -359,6 +392,9 @@ static int jsonl__summary(void *ctx, const struct run_summary *sum)
 		put_str(j, ",\"unmatched\":", sum->specs[i].spec->unmatched);
 		out__str(j->out, "}");
 	}
+	out__str(j->out, "],\"labels\":[");
+	for (size_t i = 0; i < sum->n_labels; i++)
+		put_label(j, &sum->labels[i], i == 0);
 	out__str(j->out, "],\"functions\":[");
 	for (size_t i = 0; i < sum->n_funcs; i++)
 		put_func(j, &sum->funcs[i], i == 0);

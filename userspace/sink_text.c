@@ -149,6 +149,8 @@ static void put_marks(struct text *t, const struct row *row)
 		put_mark(t, TEXT_UNWOUND);
 	if (row->inherited)
 		put_mark(t, TEXT_INHERITED);
+	if (row->open)
+		put_mark(t, TEXT_OPEN);
 	if (row->borrowed)
 		put_mark(t, TEXT_VFORK);
 }
