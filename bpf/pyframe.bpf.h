@@ -409,11 +409,13 @@ static __noinline int py_walk(struct py_walk *w, u64 now)
 		return 0;
 	}
 	full = ++pt->quick >= PY_FULL_EVERY || now - pt->full_ns >= PY_FULL_NS;
-	py_run(w, first, full ? PY_FULL : PY_QUICK);
-	pt->unsure = full && pt->changed && pt->sure_ns;
-	if (!full && pt->done && pt->known && py_wanted_changed(w)) {
-		full = true;
+	py_run(w, first, PY_QUICK);
+	pt->unsure = 0;
+	if (pt->done && pt->known && (full || py_wanted_changed(w))) {
 		py_run(w, first, PY_FULL);
+		/* quick walks may have passed over it, since the last full one */
+		pt->unsure = pt->changed && full && pt->sure_ns;
+		full = true;
 	}
 	if (pt->changed) {
 		full = true;

@@ -181,77 +181,94 @@ static __always_inline void account(struct mm_state *st, u32 kind, s64 delta, bo
 	mm_note_peak(st, st->cur, now);
 }
 
-/* Spans of the current thread that ended before this change: their value is the RSS without it. */
-static __always_inline void look_before_change(struct task_struct *task, struct mm_struct *mm,
-	struct mm_state *st, u32 kind, s64 delta, u64 now)
+/* The Python side of a look before a change of the current thread's own. First of all that is done at
+ * a change: the verifier goes through it once for each way that leads to it. */
+static __always_inline struct rt_py *look_at_python(struct look *lk, struct mm_struct *mm)
 {
-	struct look lk = {.st = st, .now = now, .func = RT_NO_FUNC};
-	struct rt_py *py = NULL;
+	if (!py_possible() || !lk->st->py)
+		return NULL;
+	if (!lk->ts || lk->ts->mm != (u64)mm)
+		lk->ts = thread_get(bpf_get_current_task_btf(), mm);
+	if (!lk->ts || lk->ts->busy || lk->st->py != 2)
+		return NULL;
+	return look_python(lk, bpf_get_current_task_btf());
+}
+
+/* Spans of the current thread that ended before this change: their value is the RSS without it. */
+static __noinline int look_before_change(struct look *lk, struct rt_py *py, struct mm_struct *mm,
+	u32 kind, s64 delta)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
 	s64 pages[MM_KINDS];
 	int ret;
 
-	lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
-	if (st->py && (!lk.ts || lk.ts->mm != (u64)mm))
-		lk.ts = thread_get(task, mm);
-	if (!lk.ts || lk.ts->mm != (u64)mm)
+	lk->sp = BPF_CORE_READ(kcompat_user_regs(task), sp);
+	if (!py_news(lk) && !top_gone(lk))
+		return 0;
+	ret = rss_read(mm, task, lk->st, pages);
+	if (ret < 0)
+		return 0;
+	if (ret > 0)
+		lk->flags = RT_F_UNSTABLE;
+	pages[kind & 3] -= delta;
+	rss_to_wire(&lk->rss, pages);
+	return report_spans(lk, task, py);
+}
+
+static __always_inline void look_at_change(struct look *lk, struct rt_py *py, struct mm_struct *mm,
+	u32 kind, s64 delta)
+{
+	struct thread_state *ts = lk->ts;
+
+	if (!ts || ts->mm != (u64)mm)
 		return;
-	if (py_possible() && st->py == 2)
-		py = look_python(&lk, task);
-	if (lk.ts->depth || py) {
-		lk.sp = BPF_CORE_READ(kcompat_user_regs(task), sp);
-		if (py_news(&lk) || top_gone(&lk)) {
-			ret = rss_read(mm, task, st, pages);
-			if (ret < 0)
-				return;
-			if (ret > 0)
-				lk.flags = RT_F_UNSTABLE;
-			pages[kind & 3] -= delta;
-			rss_to_wire(&lk.rss, pages);
-			report_spans(&lk, task, py);
-		}
-	}
+	if (ts->depth || py)
+		look_before_change(lk, py, mm, kind, delta);
 	if (delta > 0)
-		lk.ts->pages.grown[kind & 3] += delta;
+		ts->pages.grown[kind & 3] += delta;
 	else
-		lk.ts->pages.returned[kind & 3] -= delta;
-	lk.ts->own_changes++;
-	look_done(&lk);
+		ts->pages.returned[kind & 3] -= delta;
+	ts->own_changes++;
+	look_done(lk);
 }
 
 SEC("tp_btf/rss_stat")
 int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 {
-	struct mm_state *st = mm_of(mm);
+	struct look lk = {.func = RT_NO_FUNC};
 	struct task_struct *task;
-	struct mm_struct *current_mm;
+	struct rt_py *py = NULL;
 	bool own, kthread, footprint;
 	u32 kind = member, tgid;
-	u64 now;
 	s64 delta, moved;
 
-	if (!st || kind >= MM_KINDS)
+	lk.st = mm_of(mm);
+	if (!lk.st || kind >= MM_KINDS)
 		return 0;
 	task = bpf_get_current_task_btf();
-	current_mm = task->mm;
 	kthread = BPF_CORE_READ(task, flags) & PF_KTHREAD;
-	own = current_mm == mm && !kthread;
+	own = task->mm == mm && !kthread;
 	tgid = bpf_get_current_pid_tgid() >> 32;
 	/* A process that has left its mm (exec, or exit before 6.16) tears it down: the last value
 	 * is the one before that. */
-	if (!own && !kthread && tgid == st->tgid)
+	if (!own && !kthread && tgid == lk.st->tgid)
 		return 0;
-	now = bpf_ktime_get_ns();
-	delta = mm_event_delta(mm, task, st, kind);
-	footprint = tgid == tool_tgid || (own && kind == MM_FILE && maps_step_page(task));
+	lk.now = bpf_ktime_get_ns();
+	if (own) {
+		lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
+		py = look_at_python(&lk, mm);
+	}
+	delta = mm_event_delta(mm, task, lk.st, kind);
 	if (own)
-		look_before_change(task, mm, st, kind, delta, now);
-	account(st, kind, delta, own, footprint, now);
+		look_at_change(&lk, py, mm, kind, delta);
+	footprint = tgid == tool_tgid || (own && kind == MM_FILE && maps_step_page(task));
+	account(lk.st, kind, delta, own, footprint, lk.now);
 	if (!step_pages)
 		return 0;
-	moved = rss_total(st->cur) - st->row_total;
+	moved = rss_total(lk.st->cur) - lk.st->row_total;
 	if (moved >= (s64)step_pages || -moved >= (s64)step_pages) {
-		st->row_total += moved;
-		send_point(mm, task, st, now);
+		lk.st->row_total += moved;
+		send_point(mm, task, lk.st, lk.now);
 	}
 	return 0;
 }

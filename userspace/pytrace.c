@@ -299,7 +299,9 @@ struct named {
 
 static void read_names(const struct rt_pycode *ev, struct named *n)
 {
-	char path[sizeof(n->file) + 64], *qualname;
+	char path[sizeof(n->file) + 64];
+	struct pysource *source;
+	const char *qualname;
 
 	pytext_event(&ev->name_str, ev->name, RT_PY_NAME_LEN, 0, n->qualname, sizeof(n->qualname));
 	pytext_event(&ev->file_str, ev->file, RT_PY_FILE_LEN, 1, n->file, sizeof(n->file));
@@ -309,11 +311,12 @@ static void read_names(const struct rt_pycode *ev, struct named *n)
 	/* code objects had only the last part of the name; the source says what it stands in */
 	snprintf(path, sizeof(path), "/proc/%u/%s%s", ev->h.pid, n->file[0] == '/' ? "root" : "cwd/",
 		n->file);
-	qualname = pysource__qualname(path, ev->firstlineno, n->qualname);
-	if (!qualname)
+	if (pysource__read(path, &source))
 		return;
-	snprintf(n->qualname, sizeof(n->qualname), "%s", qualname);
-	free(qualname);
+	qualname = pysource__qualname(source, ev->firstlineno, n->qualname);
+	if (qualname && strlen(qualname) < sizeof(n->qualname))
+		strcpy(n->qualname, qualname);
+	pysource__free(source);
 }
 
 static int tell(struct pytrace *p, const struct rt_pycode *ev, struct named *n, unsigned int *specs,
