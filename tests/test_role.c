@@ -32,6 +32,7 @@ static const struct {
 	{ "VLLM::Worker_DP0_PP1_PCP0_TP15_DCP3_EP7", "Worker_DP0_PP1_PCP0_TP15_DCP3_EP7" },
 	{ "VLLM::APIServer_0", "APIServer_0" },
 	{ "VLLM::APIServer", "APIServer" },
+	{ "VLLM::APIServer_DP1", "APIServer_DP1" },
 	{ "VLLM::DPCoordinator", "DPCoordinator" },
 	{ "my-llm.prod::Worker_TP1", "Worker_TP1" },
 	{ "VLLM::Worker_TP0       ", "Worker_TP0" },

@@ -71,6 +71,34 @@ static struct func_entry *func_entry__find(const struct catalog *cat, unsigned i
 	return f;
 }
 
+static bool is_same(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* Another place for the same labels of the same profile. */
+static bool is_alternative(const struct fact_spec *a, const struct fact_spec *b)
+{
+	bool same = a->outermost == b->outermost && is_same(a->profile, b->profile);
+
+	for (int i = 0; i < 2 && same; i++)
+		same = is_same(a->entry[i], b->entry[i]) && is_same(a->leave[i], b->leave[i]);
+	return same;
+}
+
+static void find_group(struct catalog *cat, struct spec_entry *s)
+{
+	s->spec.group = s->id;
+	if (!s->fact.spec.outermost)
+		return;
+	for (struct spec_entry *other = cat->specs; other; other = other->hh.next) {
+		if (other != s && is_alternative(&other->fact.spec, &s->fact.spec)) {
+			s->spec.group = other->spec.group;
+			return;
+		}
+	}
+}
+
 /* Specs may come in any order: each marks the one that it names, and is marked if it was named. */
 static void relate(struct catalog *cat, struct spec_entry *s, bool known)
 {
@@ -84,6 +112,8 @@ static void relate(struct catalog *cat, struct spec_entry *s, bool known)
 		if (other)
 			other->spec.enclosing = true;
 	}
+	if (!known)
+		find_group(cat, s);
 	if (known || !cat->has_inside)
 		return;
 	for (other = cat->specs; other; other = other->hh.next)

@@ -9,6 +9,7 @@ struct catalog_spec {
 	const struct fact_spec *fact;
 	uint64_t rows;
 	bool conditional; /* whether it holds is to be found out at each entry */
+	unsigned int group; /* id of the first of its alternatives: "outermost" is of them all */
 	bool enclosing;	  /* another spec holds only inside of it */
 	struct label *labels[2]; /* at entry and return: rows.c remembers them here */
 };

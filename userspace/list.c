@@ -51,7 +51,9 @@ static const char *label_of(const struct checkpoint_spec *spec, enum lang lang)
 {
 	if (spec->entry[lang])
 		return spec->entry[lang];
-	return spec->leave[lang] ? spec->leave[lang] : "";
+	if (spec->leave[lang])
+		return spec->leave[lang];
+	return spec->sign ? "(no row: a sign)" : "(no row: others are inside of it)";
 }
 
 static int print_spec(const struct probes *p, const struct checkpoint_spec *spec, size_t i,

@@ -24,10 +24,11 @@ struct match_yaml {
 };
 
 struct checkpoint_yaml {
-	char *function, *usdt, *address;
+	char *function, *usdt, *address, *python;
 	char *label, *label_zh;
 	char *entry, *entry_zh, *leave, *leave_zh;
-	enum role_answer extra;
+	char *inside, *caller, *nth;
+	enum role_answer outermost, sign, extra;
 };
 
 struct profile_yaml {
@@ -55,18 +56,26 @@ static const cyaml_schema_value_t match_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct match_yaml, match_fields),
 };
 
+#define OPTIONAL_ANSWER(key, type, member)                                                         \
+	CYAML_FIELD_ENUM(key, CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, type, member, role_answers, 2)
+
 static const cyaml_schema_field_t checkpoint_fields[] = {
 	OPTIONAL_TEXT("function", struct checkpoint_yaml, function),
 	OPTIONAL_TEXT("usdt", struct checkpoint_yaml, usdt),
 	OPTIONAL_TEXT("address", struct checkpoint_yaml, address),
+	OPTIONAL_TEXT("python", struct checkpoint_yaml, python),
 	OPTIONAL_TEXT("label", struct checkpoint_yaml, label),
 	OPTIONAL_TEXT("label_zh", struct checkpoint_yaml, label_zh),
 	OPTIONAL_TEXT("entry", struct checkpoint_yaml, entry),
 	OPTIONAL_TEXT("entry_zh", struct checkpoint_yaml, entry_zh),
 	OPTIONAL_TEXT("return", struct checkpoint_yaml, leave),
 	OPTIONAL_TEXT("return_zh", struct checkpoint_yaml, leave_zh),
-	CYAML_FIELD_ENUM("extra", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct checkpoint_yaml,
-			 extra, role_answers, 2),
+	OPTIONAL_TEXT("inside", struct checkpoint_yaml, inside),
+	OPTIONAL_TEXT("caller", struct checkpoint_yaml, caller),
+	OPTIONAL_TEXT("nth", struct checkpoint_yaml, nth),
+	OPTIONAL_ANSWER("outermost", struct checkpoint_yaml, outermost),
+	OPTIONAL_ANSWER("sign", struct checkpoint_yaml, sign),
+	OPTIONAL_ANSWER("extra", struct checkpoint_yaml, extra),
 	CYAML_FIELD_END,
 };
 
@@ -161,14 +170,15 @@ static int make_place(const struct maker *m, size_t index, const struct checkpoi
 		{ "function", "", SPEC_FUNCTION },
 		{ "usdt", "usdt:", SPEC_USDT },
 		{ "address", "addr:", SPEC_ADDRESS },
+		{ "python", "py:", SPEC_PYTHON },
 	};
-	const char *const places[] = { y->function, y->usdt, y->address };
+	const char *const places[] = { y->function, y->usdt, y->address, y->python };
+	int given = !!y->function + !!y->usdt + !!y->address + !!y->python, k = 0, err;
 	char why[1024], *text;
-	int given = !!y->function + !!y->usdt + !!y->address, k = 0, err;
 
 	if (given != 1)
 		return complain(m, "checkpoints", index, NULL,
-				"a checkpoint needs one of function, usdt and address");
+				"a checkpoint needs one of function, usdt, address and python");
 	while (!places[k])
 		k++;
 	if (asprintf(&text, "%s%s", kinds[k].prefix, places[k]) < 0)
@@ -197,9 +207,42 @@ static int check_labels(const struct maker *m, size_t index, const struct checkp
 	if (y->label && (y->entry || y->leave))
 		return complain(m, list, index, "label",
 				"label names both ends, so there can be no entry or return beside");
-	if (y->leave && !y->function)
+	if (y->leave && !y->function && !y->python)
 		return complain(m, list, index, "return", "only a function has a return");
+	if (y->sign != ROLE_TRUE)
+		return 0;
+	if (!y->python)
+		return complain(m, list, index, "sign", "only a Python function can be a sign");
+	if (y->label || y->entry || y->leave)
+		return complain(m, list, index, "sign",
+				"a sign makes no row, so it has no label, entry or return");
+	if (y->inside || y->caller || y->nth || y->outermost)
+		return complain(m, list, index, "sign", "a sign has no conditions");
 	return 0;
+}
+
+static int add_conditions(const struct maker *m, size_t index, const struct checkpoint_yaml *y,
+	struct checkpoint_spec *spec)
+{
+	const struct {
+		const char *key, *value;
+	} given[] = {
+		{ "inside", y->inside },
+		{ "caller", y->caller },
+		{ "outermost", y->outermost == ROLE_TRUE ? "" : NULL },
+		{ "nth", y->nth },
+	};
+	char why[1024];
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof(given) / sizeof(*given) && !err; i++) {
+		if (!given[i].value)
+			continue;
+		err = spec__add_condition(spec, given[i].key, given[i].value, why, sizeof(why));
+		if (err == -EINVAL)
+			complain(m, "checkpoints", index, given[i].key, "%s: %s", given[i].key, why);
+	}
+	return err;
 }
 
 static int make_spec(const struct maker *m, size_t index, const struct checkpoint_yaml *y,
@@ -210,8 +253,11 @@ static int make_spec(const struct maker *m, size_t index, const struct checkpoin
 
 	if (!err)
 		err = make_place(m, index, y, spec);
+	if (!err)
+		err = add_conditions(m, index, y, spec);
 	if (err)
 		return err;
+	spec->sign = y->sign == ROLE_TRUE;
 	spec->extra = y->extra == ROLE_TRUE;
 	entry[LANG_EN] = y->entry;
 	entry[LANG_ZH] = y->entry_zh ? y->entry_zh : y->entry;
@@ -219,7 +265,7 @@ static int make_spec(const struct maker *m, size_t index, const struct checkpoin
 	leave[LANG_ZH] = y->leave_zh ? y->leave_zh : y->leave;
 	if (y->label)
 		err = spec__set_label(spec, y->label_zh ? y->label_zh : y->label, y->label);
-	else if (y->entry || y->leave)
+	else if (y->entry || y->leave || spec->sign)
 		err = spec__set_ends(spec, entry, leave);
 	if (err == -EINVAL)
 		complain(m, "checkpoints", index, y->label ? "label" : y->entry ? "entry" : "return",

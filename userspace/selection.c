@@ -22,27 +22,31 @@ static int on_map(void *ctx, const struct procfs_map *map)
 	return map->exec && profile__matches_file(ctx, map->path);
 }
 
-static bool is_for(struct profile *p, const struct subject *s)
+/* By its name, or by what it has mapped? */
+static bool is_for(struct profile *p, const struct subject *s, bool by_name)
 {
-	return profile__matches(p, s->exe, s->cmdline) ||
-	       (s->pid && procfs_maps(s->pid, on_map, p) == 1);
+	return by_name ? profile__matches(p, s->exe, s->cmdline)
+		       : s->pid && procfs_maps(s->pid, on_map, p) == 1;
 }
 
-/* The shipped profile that says it is for this program, or NULL. */
+/* The shipped profile that says it is for this program, or NULL. A program that is known by its name
+ * is not taken for one of those that use some library. */
 static struct profile *profile_for(const struct subject *s)
 {
 	char err[512];
 
-	for (const char *const *name = profile_names(); *name; name++) {
-		struct profile *p;
+	for (int by_name = 1; by_name >= 0; by_name--) {
+		for (const char *const *name = profile_names(); *name; name++) {
+			struct profile *p;
 
-		if (profile__load(*name, &p, err, sizeof(err))) {
-			log_error("%s", err);
-			continue;
+			if (profile__load(*name, &p, err, sizeof(err))) {
+				log_error("%s", err);
+				continue;
+			}
+			if (is_for(p, s, by_name))
+				return p;
+			profile__free(p);
 		}
-		if (is_for(p, s))
-			return p;
-		profile__free(p);
 	}
 	return NULL;
 }
@@ -92,11 +96,53 @@ static int choose_profile(struct selection *sel, const struct options *opt)
 	return 0;
 }
 
+/* For those from number `from` on that are to be inside of what no spec stands for yet. */
+static int add_hidden(struct selection *sel, size_t from)
+{
+	char err[512] = "";
+	size_t n = sel->n;
+
+	for (size_t i = from; i < n; i++) {
+		const struct checkpoint_spec *spec = sel->specs[i];
+		struct checkpoint_spec *hidden = &sel->hidden[sel->n_hidden];
+		int ret;
+
+		if (!spec->when.inside || spec__inside_id(sel->specs, sel->n, spec))
+			continue;
+		ret = spec__parse_target(spec->when.inside, hidden, err, sizeof(err));
+		if (ret)
+			return ret; /* it was parsed before: there is no memory */
+		sel->n_hidden++;
+		spec__set_ends(hidden, (const char *[2]){ NULL }, (const char *[2]){ NULL });
+		hidden->profile = spec->profile;
+		sel->specs[sel->n++] = hidden;
+	}
+	return 0;
+}
+
+static int add_own(struct selection *sel, const struct options *opt)
+{
+	char err[512] = "";
+	int ret;
+
+	sel->first_own = sel->n;
+	for (; sel->n_own < opt->n_specs; sel->n_own++) {
+		struct checkpoint_spec *spec = &sel->own[sel->n_own];
+
+		ret = spec__parse(opt->specs[sel->n_own], spec, err, sizeof(err));
+		if (ret) {
+			log_error("-f %s", err);
+			return ret;
+		}
+		sel->specs[sel->n++] = spec;
+	}
+	return add_hidden(sel, sel->first_own);
+}
+
 int selection__make(struct selection *sel, const struct options *opt)
 {
 	const struct checkpoint_spec *of_profile = NULL;
-	size_t n_profile = 0;
-	char err[512] = "";
+	size_t n_profile = 0, n;
 	int ret;
 
 	*sel = (struct selection){0};
@@ -106,24 +152,17 @@ int selection__make(struct selection *sel, const struct options *opt)
 	if (sel->profile)
 		of_profile = profile__specs(sel->profile, &n_profile);
 	ret = -ENOMEM;
+	n = n_profile + opt->n_specs + 1;
 	sel->own = calloc(opt->n_specs + 1, sizeof(*sel->own));
-	sel->specs = calloc(n_profile + opt->n_specs + 1, sizeof(*sel->specs));
-	if (!sel->own || !sel->specs)
+	sel->hidden = calloc(n, sizeof(*sel->hidden));
+	sel->specs = calloc(2 * n, sizeof(*sel->specs));
+	if (!sel->own || !sel->hidden || !sel->specs)
 		goto out;
 	for (size_t i = 0; i < n_profile; i++)
 		sel->specs[sel->n++] = &of_profile[i];
-	sel->first_own = sel->n;
-	for (; sel->n_own < opt->n_specs; sel->n_own++) {
-		struct checkpoint_spec *spec = &sel->own[sel->n_own];
-
-		ret = spec__parse(opt->specs[sel->n_own], spec, err, sizeof(err));
-		if (ret) {
-			log_error("-f %s", err);
-			goto out;
-		}
-		sel->specs[sel->n++] = spec;
-	}
-	ret = 0;
+	ret = add_hidden(sel, 0);
+	if (!ret)
+		ret = add_own(sel, opt);
 out:
 	if (ret)
 		selection__clear(sel);
@@ -134,7 +173,10 @@ void selection__clear(struct selection *sel)
 {
 	for (size_t i = 0; i < sel->n_own; i++)
 		spec__clear(&sel->own[i]);
+	for (size_t i = 0; i < sel->n_hidden; i++)
+		spec__clear(&sel->hidden[i]);
 	free(sel->own);
+	free(sel->hidden);
 	free(sel->specs);
 	profile__free(sel->profile);
 	*sel = (struct selection){0};

@@ -9,11 +9,15 @@
 #include "spec.h"
 
 struct selection {
-	const struct checkpoint_spec **specs; /* profile's first, then -f, each in order */
+	const struct checkpoint_spec **specs; /* profile's first, then -f, each in order, and behind
+					       * each the hidden ones */
 	size_t n;
 	size_t first_own; /* those from here on are from -f */
 	struct checkpoint_spec *own;
 	size_t n_own;
+	struct checkpoint_spec *hidden; /* without labels: what others are to be inside of, so that
+					 * there is a spec__inside_id for each */
+	size_t n_hidden;
 	struct profile *profile; /* or NULL */
 };
 

@@ -212,35 +212,52 @@ static bool belongs_to(const struct open *o, unsigned int spec)
 	return false;
 }
 
-/* The innermost activation of that spec; `sure`: leaving out those that are in doubt. */
-static struct open *find_spec(struct thread *t, unsigned int spec, uint64_t lost, bool sure)
+/* The innermost activation of that spec. */
+static struct open *find_around(struct thread *t, unsigned int spec)
 {
-	for (size_t i = t ? t->n : 0; i--;) {
-		struct open *o = &t->open[i];
-
-		if (!o->aside && (!sure || o->lost == lost) && belongs_to(o, spec))
-			return o;
-	}
+	for (size_t i = t ? t->n : 0; i--;)
+		if (!t->open[i].aside && belongs_to(&t->open[i], spec))
+			return &t->open[i];
 	return NULL;
 }
 
+/* Is one of the spec or of an alternative open, without a doubt? */
+static bool is_within_itself(const struct thread *t, const struct catalog *cat, unsigned int spec,
+	uint64_t lost)
+{
+	const struct catalog_spec *self = catalog__spec(cat, spec), *other;
+
+	for (size_t i = 0; t && i < t->n; i++) {
+		const struct open *o = &t->open[i];
+
+		if (o->aside || o->lost != lost)
+			continue;
+		for (size_t k = 0; k < o->n_held; k++) {
+			other = catalog__spec(cat, o->held[k]);
+			if (other && other->group == self->group)
+				return true;
+		}
+	}
+	return false;
+}
+
 /* 1: it holds; 0: it does not; -ENOMEM. */
-static int judge(struct spans *s, struct thread *t, const struct fact_spec *spec,
-	const struct span_event *ev)
+static int judge(struct spans *s, struct thread *t, const struct catalog *cat,
+	const struct fact_spec *spec, const struct span_event *ev)
 {
 	struct counts *counts = &s->counts;
 	struct open *around;
 	unsigned int n;
 
 	if (spec->inside) {
-		around = find_spec(t, spec->inside - 1, ev->lost, false);
+		around = find_around(t, spec->inside - 1);
 		if (!around)
 			return 0;
 		counts = &around->counts;
 	}
 	if (spec->caller && (!ev->caller || fnmatch(spec->caller, ev->caller, 0)))
 		return 0;
-	if (spec->outermost && find_spec(t, spec->id, ev->lost, true))
+	if (spec->outermost && is_within_itself(t, cat, spec->id, ev->lost))
 		return 0;
 	if (!spec->nth)
 		return 1;
@@ -283,7 +300,7 @@ int spans__enter(struct spans **spans, const struct catalog *cat, const struct s
 		thread__sweep(t, 0, is_stale, ev);
 	for (size_t i = 0; i < ev->func->n_specs && !err; i++) {
 		spec = catalog__spec(cat, ev->func->specs[i]);
-		holds = spec ? judge(s, t, spec->fact, ev) : 0;
+		holds = spec ? judge(s, t, cat, spec->fact, ev) : 0;
 		err = holds > 0 ? spans__put(s, ev->func->specs[i]) : holds;
 	}
 	*held = (struct span_specs){ .ids = s->out, .n = s->n_out };

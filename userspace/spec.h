@@ -21,7 +21,8 @@ enum spec_type {
 struct spec_condition {
 	char *inside;	  /* target of another spec ("py:a.py:A.f"), open on the same thread; NULL: none */
 	char *caller;	  /* Python: qualname (glob) of the function that called it; NULL: any */
-	bool outermost;	  /* no other activation of the same spec is open on the thread */
+	bool outermost;	  /* no other activation of the same spec is open on the thread, nor of one
+			   * that is its alternative: of the same profile, with the same labels */
 	unsigned int nth; /* the n-th time, from 1: in its program, or since the activation of `inside`
 			   * began; 0: every time */
 };
