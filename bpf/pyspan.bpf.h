@@ -349,8 +349,9 @@ static __noinline int report_spans(struct look *lk, struct task_struct *task, st
 	return 0;
 }
 
-/* The look is over, and the stack is what it was found to be. */
-static __always_inline void look_done(struct look *lk)
+/* The look is over, and the stack is what it was found to be. `change`: it was at a change of the
+ * thread's own, which is about to be counted. */
+static __always_inline void look_done(struct look *lk, u32 change)
 {
 	struct py_thread *pt = lk->pt;
 
@@ -359,7 +360,7 @@ static __always_inline void look_done(struct look *lk)
 	pt->looks = 1;
 	pt->look_ns = lk->now;
 	pt->others = changes_by_others(lk->ts, lk->st);
-	pt->own = lk->ts->own_changes;
+	pt->own = lk->ts->own_changes + change;
 	if (pt->full_ns == lk->now) {
 		pt->sure_ns = lk->now;
 		pt->sure_own = pt->own;

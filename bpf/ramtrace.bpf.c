@@ -228,8 +228,8 @@ static __always_inline void look_at_change(struct look *lk, struct rt_py *py, st
 		ts->pages.grown[kind & 3] += delta;
 	else
 		ts->pages.returned[kind & 3] -= delta;
+	look_done(lk, 1);
 	ts->own_changes++;
-	look_done(lk);
 }
 
 SEC("tp_btf/rss_stat")
@@ -298,7 +298,7 @@ static __noinline int look_between(struct task_struct *task)
 	py = look_python(&lk, task);
 	if ((py_news(&lk) || top_gone(&lk)) && look_snapshot(&lk, mm, task, pages))
 		report_spans(&lk, task, py);
-	look_done(&lk);
+	look_done(&lk, 0);
 	return 0;
 }
 

@@ -101,7 +101,7 @@ static __always_inline int on_site(u64 cookie, u64 sp)
 	}
 	if (site != RT_SITE_TAIL)
 		lk.st->row_total = rss_total(pages);
-	look_done(&lk);
+	look_done(&lk, 0);
 	lk.ts->busy = 0;
 	return 0;
 }
