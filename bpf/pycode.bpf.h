@@ -71,7 +71,7 @@ struct {
 	__type(value, u8);
 } py_unwanted SEC(".maps");
 
-/* What is wanted of every function; and whether some of py_names are RT_PY_NAMEs. */
+/* What is wanted of every function; and whether some of py_names are RT_PY_ANY_NAMEs. */
 __u32 py_want_all;
 __u32 py_by_name;
 /* Somebody wants Python functions: an exec is news that cannot wait. */
@@ -268,26 +268,24 @@ static __always_inline struct py_func *py_register(struct py_thread *pt, const s
 	return bpf_map_lookup_elem(&py_funcs, &c->ident);
 }
 
+static __always_inline u32 py_want(struct py_thread *pt, const struct rt_py *py, u64 str, u32 kind)
+{
+	u64 key = py_hash_str(pt, py, str, kind);
+	u32 *want = bpf_map_lookup_elem(&py_names, &key);
+
+	return want ? *want : 0;
+}
+
 /* What is wanted of a function that was not seen before: by its names. */
 static __always_inline u32 py_judge(struct py_thread *pt, const struct rt_py *py, const struct py_code *c)
 {
-	u32 want = py_want_all, *w;
-	u64 key;
+	bool qualified = py->code_qualname != RT_PY_NONE;
+	u32 want = py_want_all | py_want(pt, py, c->name, qualified ? RT_PY_QUALNAME : RT_PY_NAME);
+	u64 name = 0;
 
-	if (py->code_qualname != RT_PY_NONE) {
-		key = py_hash_str(pt, py, c->name, RT_PY_QUALNAME);
-		w = bpf_map_lookup_elem(&py_names, &key);
-		if (w)
-			want |= *w;
-	}
-	if (py_by_name || py->code_qualname == RT_PY_NONE) {
-		u64 name = 0;
-
+	if (py_by_name) {
 		bpf_probe_read_user(&name, sizeof(name), (void *)(c->addr + py->code_name));
-		key = py_hash_str(pt, py, name, RT_PY_NAME);
-		w = bpf_map_lookup_elem(&py_names, &key);
-		if (w)
-			want |= *w;
+		want |= py_want(pt, py, name, RT_PY_ANY_NAME);
 	}
 	return want;
 }

@@ -110,27 +110,30 @@ static long py_drop_ref(u32 i, struct look *lk)
 	return 0;
 }
 
+static __always_inline bool py_is_frame_of(struct look *lk, const struct py_ref *ref, const struct py_frame *f)
+{
+	struct span *s = span_at(lk->ts, ref->level);
+
+	return s && s->sp == f->frame && s->ret == f->code;
+}
+
 /* bpf_loop callback: a fresh frame of a span that is open already. Its instruction has moved, or the
- * record had lost it. */
+ * record had lost it. (That nobody wants its function any more ends no span.) */
 static long py_match_ref(u32 i, struct look *lk)
 {
 	struct py_thread *pt = lk->pt;
 	struct py_frame *f;
 	struct py_ref *ref;
-	struct span *s;
 
 	if (i >= py_fresh_count(pt))
 		return 1;
 	f = py_fresh(pt, i);
-	if (f->func) {
-		if (lk->py_kept >= pt->n_refs)
-			return 1;
-		ref = &pt->refs[lk->py_kept & (PY_SPANS - 1)];
-		s = span_at(lk->ts, ref->level);
-		if (!s || s->sp != f->frame || s->ret != f->code)
-			return 1;
+	ref = &pt->refs[lk->py_kept & (PY_SPANS - 1)];
+	if (lk->py_kept < pt->n_refs && py_is_frame_of(lk, ref, f)) {
 		ref->depth = pt->known + 1 + i;
 		lk->py_kept++;
+	} else if (f->func) {
+		return 1;
 	}
 	pt->push_from = i + 1;
 	return 0;
@@ -160,7 +163,7 @@ static __always_inline int py_look(struct look *lk, struct task_struct *task, st
 	pt->push_from = 0;
 	if (lk->py_kept)
 		bpf_loop(PY_SPANS, py_drop_ref, lk, 0);
-	if (pt->wanted)
+	if (pt->n_fresh && (pt->wanted || lk->py_kept < pt->n_refs))
 		bpf_loop(PY_FRESH, py_match_ref, lk, 0);
 	if (pt->n_fresh || pt->known != pt->depth) {
 		py_settle(pt);

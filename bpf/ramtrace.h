@@ -242,7 +242,8 @@ struct rt_pycode {
  * RT_PY_HASH_LEN of them, seeded by its kind of name). */
 enum rt_py_name {
 	RT_PY_QUALNAME = 1, /* co_qualname */
-	RT_PY_NAME = 2,	    /* co_name: what follows the last dot */
+	RT_PY_NAME = 2,	    /* co_name: what follows the last dot; where there is no other */
+	RT_PY_ANY_NAME = 3, /* co_name, also where there is another: of patterns that end in it */
 };
 enum rt_py_want {
 	RT_PY_WANTED = 1 << 0, /* open spans */

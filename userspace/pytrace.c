@@ -94,6 +94,11 @@ static bool is_glob(const char *s)
 	return strpbrk(s, "*?[\\");
 }
 
+static int want_name(struct session *s, enum rt_py_name kind, const char *name, uint32_t want)
+{
+	return session__want_name(s, kind, py_name_hash(kind, name), want);
+}
+
 /* Up to 3.10 code knows the last part of its name only, and a pattern may end in a plain one too.
  * What is too much is sorted out when it is told. */
 static int want_spec(struct pytrace *p, const struct checkpoint_spec *spec)
@@ -108,12 +113,10 @@ static int want_spec(struct pytrace *p, const struct checkpoint_spec *spec)
 		session__want_all(s, want);
 		return 0;
 	}
-	err = session__want_name(s, RT_PY_NAME, py_name_hash(RT_PY_NAME, last), want,
-		is_glob(spec->symbol));
-	if (!err && !is_glob(spec->symbol))
-		err = session__want_name(s, RT_PY_QUALNAME, py_name_hash(RT_PY_QUALNAME, spec->symbol),
-			want, true);
-	return err;
+	if (is_glob(spec->symbol))
+		return want_name(s, RT_PY_ANY_NAME, last, want);
+	err = want_name(s, RT_PY_NAME, last, want);
+	return err ? err : want_name(s, RT_PY_QUALNAME, spec->symbol, want);
 }
 
 /* A profile with a sign tells by it when looking closely begins to be worth its price. */

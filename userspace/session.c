@@ -286,14 +286,14 @@ bool session__has_python(const struct session *s)
 	return s->python;
 }
 
-int session__want_name(struct session *s, enum rt_py_name kind, uint64_t hash, uint32_t want, bool always)
+int session__want_name(struct session *s, enum rt_py_name kind, uint64_t hash, uint32_t want)
 {
 	uint32_t before = 0;
 
 	bpf_map__lookup_elem(s->bpf->maps.py_names, &hash, sizeof(hash), &before, sizeof(before), 0);
 	want |= before;
 	s->bpf->bss->py_wanted = 1;
-	if (kind == RT_PY_NAME && always)
+	if (kind == RT_PY_ANY_NAME)
 		s->bpf->bss->py_by_name = 1;
 	if (bpf_map__update_elem(s->bpf->maps.py_names, &hash, sizeof(hash), &want, sizeof(want), BPF_ANY))
 		return -errno;

@@ -51,9 +51,8 @@ int session__mark_stack_copier(struct session *s, pid_t pid);
 
 /* Can stacks be walked on this kernel? (bpf_loop, 5.17) */
 bool session__has_python(const struct session *s);
-/* Functions whose name has this hash are wanted (enum rt_py_want). A RT_PY_NAME is looked for where
- * code has no qualified name, and `always` also where it has. */
-int session__want_name(struct session *s, enum rt_py_name kind, uint64_t hash, uint32_t want, bool always);
+/* Functions whose name has this hash are wanted (enum rt_py_want). */
+int session__want_name(struct session *s, enum rt_py_name kind, uint64_t hash, uint32_t want);
 /* Every function is: the patterns tell no name that could be looked up. */
 void session__want_all(struct session *s, uint32_t want);
 /* Begins to look at the Python stacks of a process. -ESRCH: it is not traced, or gone. */
