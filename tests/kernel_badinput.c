@@ -430,6 +430,7 @@ Test(command, gets_the_signals_of_the_tool_which_ends_after_it, .timeout = 60)
 	cr_expect(strstr(file_text(tool.out), "got INT"));
 	rows = rows_load(harness_path("int.jsonl"));
 	cr_expect_eq(rows_count(rows, "type", "summary", NULL), 1);
+	cr_expect_eq(row_int(rows_find(rows, 0, "type", "process", "comm", "sh", NULL), "ppid"), tool.pid);
 	tool = start_trapper("term", "trap 'echo got TERM; exit 8' TERM; echo ready; " LOOP);
 	child_signal(&tool, SIGTERM);
 	cr_expect_eq(child_wait(&tool, 20), 8, "%s", file_text(tool.err));
