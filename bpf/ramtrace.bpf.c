@@ -400,6 +400,9 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 			__builtin_memset(&ev->old, 0, sizeof(ev->old));
 		rss_to_wire(&ev->rss, st->cur);
 		ev->title_args = read_title(ev->title, mm);
+		ev->ppid = BPF_CORE_READ(task, real_parent, tgid);
+		ev->pad = 0;
+		ev->parent_start_ns = BPF_CORE_READ(task, real_parent, group_leader, start_time);
 		bpf_ringbuf_submit(ev, py_wanted ? BPF_RB_FORCE_WAKEUP : ring_flags());
 	}
 	if (old_mm && !(flags & PROC_BORROWED))

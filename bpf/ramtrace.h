@@ -139,6 +139,10 @@ struct rt_exec {
 	struct rt_totals old; /* of the program that ended */
 	struct rt_snapshot rss; /* of the new one */
 	char title[RT_TITLE_LEN]; /* its arguments, separated by NUL */
+	/* not on old tapes, where h.len ends before it */
+	__u32 ppid;
+	__u32 pad;
+	__u64 parent_start_ns;
 };
 
 struct rt_exit {

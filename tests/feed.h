@@ -102,6 +102,8 @@ FEED struct rt_exec feed__make_exec(const struct feed_event *e)
 		.maj_flt = e->maj_flt, .flags = e->flags, .old = e->totals, .rss = feed__rss(e) };
 
 	ev.title_args = feed__title(ev.title, e->title);
+	ev.ppid = e->ppid;
+	ev.parent_start_ns = e->parent_start_ns ? e->parent_start_ns : e->ppid;
 	return ev;
 }
 

@@ -2,6 +2,7 @@
 #include "event.h"
 
 #include <criterion/criterion.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include "prng.h"
@@ -13,7 +14,7 @@ static const struct {
 } kinds[] = {
 	{ RT_EV_CHECKPOINT, RT_POINT_LEN, "checkpoint" },
 	{ RT_EV_FORK, sizeof(struct rt_fork), "fork" },
-	{ RT_EV_EXEC, sizeof(struct rt_exec), "exec" },
+	{ RT_EV_EXEC, offsetof(struct rt_exec, ppid), "exec" }, /* as in the first version */
 	{ RT_EV_EXIT, sizeof(struct rt_exit), "exit" },
 	{ RT_EV_RENAME, sizeof(struct rt_rename), "rename" },
 	{ RT_EV_OOM, sizeof(struct rt_oom), "oom" },

@@ -117,6 +117,31 @@ Test(proctree, fork_and_exec_in_one_breath_find_their_facts)
 	proctree__free(pt);
 }
 
+Test(proctree, a_command_that_no_fork_told_of_has_the_parent_that_its_exec_tells)
+{
+	struct feed_event e = { .pid = 2, .ppid = 7, .parent_start_ns = 70, .title = "cmd\n" };
+	struct rt_exec ev = feed__make_exec(&e), *short_ev;
+	size_t len = offsetof(struct rt_exec, ppid);
+	struct proctree *pt = proctree__new();
+	struct proc *p, *old;
+
+	p = proctree__exec(pt, &ev, 10, &old);
+	cr_assert_eq(p->ppid, 7);
+	cr_assert_eq(p->parent_start_ns, 70);
+	/* a fork knew better: who called exec may be an orphan by then */
+	fork_of(pt, 3, 2, 11);
+	ev.h.pid = 3;
+	ev.h.start_ns = 3;
+	cr_assert_eq(proctree__exec(pt, &ev, 12, &old)->ppid, 2);
+	/* of an old tape, which ends before these fields */
+	ev.h.pid = 4;
+	ev.h.len = len;
+	short_ev = memcpy(malloc(len), &ev, len);
+	cr_assert_eq(proctree__exec(pt, short_ev, 13, &old)->ppid, 0);
+	free(short_ev);
+	proctree__free(pt);
+}
+
 Test(proctree, exec_ends_a_program_and_begins_one_with_faults_of_its_own)
 {
 	struct proctree *pt = proctree__new();

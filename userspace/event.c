@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "event.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 static const struct {
 	const char *name;
-	size_t size; /* what this version reads: an event may be longer, not shorter */
+	size_t size; /* what every version has sent: an event may be longer, not shorter */
 } kinds[] = {
 	[0] = { "unknown", SIZE_MAX },
 	[RT_EV_CHECKPOINT] = { "checkpoint", RT_POINT_LEN },
 	[RT_EV_FORK] = { "fork", sizeof(struct rt_fork) },
-	[RT_EV_EXEC] = { "exec", sizeof(struct rt_exec) },
+	[RT_EV_EXEC] = { "exec", offsetof(struct rt_exec, ppid) },
 	[RT_EV_EXIT] = { "exit", sizeof(struct rt_exit) },
 	[RT_EV_RENAME] = { "rename", sizeof(struct rt_rename) },
 	[RT_EV_OOM] = { "oom", sizeof(struct rt_oom) },

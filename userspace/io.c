@@ -4,8 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
+
+#define STUCK_MS 250 /* a write that has not moved for so long is stuck */
 
 int io_create(const char *path)
 {
@@ -56,6 +60,77 @@ int io_write(int fd, const void *data, size_t len)
 			return err;
 	}
 	return 0;
+}
+
+static void wake_up(int sig)
+{
+}
+
+/*
+ * A write(2) that blocks, blocks for ever, and which one will cannot be known before: others may
+ * write to the same pipe. So a timer interrupts it at intervals.
+ */
+struct alarm {
+	struct sigaction action;
+	struct itimerval timer;
+	sigset_t mask;
+};
+
+static void alarm_start(struct alarm *old)
+{
+	const struct timeval tick = { .tv_usec = STUCK_MS * 1000 };
+	const struct itimerval timer = { .it_interval = tick, .it_value = tick };
+	struct sigaction action = { .sa_handler = wake_up }; /* without SA_RESTART */
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	sigaction(SIGALRM, &action, &old->action);
+	pthread_sigmask(SIG_UNBLOCK, &set, &old->mask);
+	setitimer(ITIMER_REAL, &timer, &old->timer);
+}
+
+static void alarm_end(const struct alarm *old)
+{
+	int err = errno;
+
+	setitimer(ITIMER_REAL, &old->timer, NULL);
+	pthread_sigmask(SIG_SETMASK, &old->mask, NULL);
+	sigaction(SIGALRM, &old->action, NULL);
+	errno = err;
+}
+
+/* After a failed call: 0 if it is worth trying again. */
+static int wait_or_ask(int fd, io_stuck_fn *stuck, void *ctx)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+
+	if (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK)
+		return -errno;
+	if (errno != EINTR && poll(&pfd, 1, STUCK_MS) > 0)
+		return 0;
+	return stuck(ctx);
+}
+
+int io_write_asking(int fd, const void *data, size_t len, io_stuck_fn *stuck, void *ctx)
+{
+	const char *p = data;
+	struct alarm old;
+	int err = 0;
+	ssize_t n;
+
+	alarm_start(&old);
+	while (len && !err) {
+		n = write(fd, p, len);
+		if (n > 0) {
+			p += n;
+			len -= (size_t)n;
+		} else {
+			err = n ? wait_or_ask(fd, stuck, ctx) : -EIO;
+		}
+	}
+	alarm_end(&old);
+	return err;
 }
 
 ssize_t io_read(int fd, void *data, size_t len)

@@ -175,13 +175,15 @@ int launch_find(const char *name, char *path, size_t len)
 		return snprintf(path, len, "%s", name) < (int)len && is_program(path) ? 0 : -ENOENT;
 	if (!dirs)
 		dirs = "/usr/local/bin:/usr/bin:/bin";
-	while (*dirs) {
-		size_t n = strcspn(dirs, ":");
+	for (;;) {
+		int n = (int)strcspn(dirs, ":");
 
-		if (snprintf(path, len, "%.*s/%s", (int)n, dirs, name) < (int)len &&
+		/* an empty one is the current directory */
+		if (snprintf(path, len, "%.*s/%s", n ? n : 1, n ? dirs : ".", name) < (int)len &&
 			is_program(path))
 			return 0;
-		dirs += n + (dirs[n] == ':');
+		if (!dirs[n])
+			return -ENOENT;
+		dirs += n + 1;
 	}
-	return -ENOENT;
 }

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "io.h"
 
 enum {
 	BUFFER = 65536,
@@ -18,6 +17,8 @@ enum {
 struct out {
 	int fd;
 	int err;
+	io_stuck_fn *stuck;
+	void *stuck_ctx;
 	bool lines;	 /* a file of our own: what is left of it by an error ends with a line */
 	off_t done, whole; /* bytes of it: written, and up to the last end of a line */
 	size_t len;
@@ -32,6 +33,12 @@ struct out *out__new(int fd)
 		return NULL;
 	o->fd = fd;
 	return o;
+}
+
+void out__on_stuck(struct out *o, io_stuck_fn *stuck, void *ctx)
+{
+	o->stuck = stuck;
+	o->stuck_ctx = ctx;
 }
 
 int out__open(const char *path, struct out **out)
@@ -64,7 +71,8 @@ int out__flush(struct out *o)
 	off_t at;
 
 	if (!o->err && o->len) {
-		o->err = io_write(o->fd, o->buf, o->len);
+		o->err = o->stuck ? io_write_asking(o->fd, o->buf, o->len, o->stuck, o->stuck_ctx) :
+			io_write(o->fd, o->buf, o->len);
 		if (!o->err)
 			note_lines(o, o->len);
 		at = o->err && o->lines ? lseek(o->fd, 0, SEEK_CUR) : -1;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "io.h"
 
 struct out;
 
@@ -14,6 +15,8 @@ struct out *out__new(int fd);
 /* Creates FILE (0600, truncates a regular file, refuses a symlink). -errno. After a write error
  * a regular file is cut to whole lines. */
 int out__open(const char *path, struct out **out);
+/* Whom to ask when the reader does not read, see io.h. NULL: nobody, writes wait for ever. */
+void out__on_stuck(struct out *o, io_stuck_fn *stuck, void *ctx);
 void out__bytes(struct out *o, const void *data, size_t len);
 void out__str(struct out *o, const char *s);
 void out__fmt(struct out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

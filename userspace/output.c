@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -133,6 +134,22 @@ out:
 	return err;
 }
 
+void output__on_stuck(struct output *o, io_stuck_fn *stuck, void *ctx)
+{
+	struct stat st;
+
+	if (!fstat(out__fd(o->file), &st) && !S_ISREG(st.st_mode))
+		out__on_stuck(o->file, stuck, ctx);
+}
+
+/* stderr may go to where nobody reads, too. */
+static bool can_be_told(void)
+{
+	struct pollfd pfd = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	return poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLOUT);
+}
+
 static void log_failed(struct output *o, int err)
 {
 	if (!err || o->log_err)
@@ -140,7 +157,10 @@ static void log_failed(struct output *o, int err)
 	o->log_err = err;
 	if (err == -EPIPE)
 		log_warn("whoever read the log has gone");
-	else
+	else if (err == -ECANCELED && can_be_told())
+		log_warn("the log ends here: nobody reads it, and a second signal came%s",
+			o->tape && !o->tape_err ? "; the tape has all" : "");
+	else if (err != -ECANCELED)
 		log_error("cannot write the log %s: %s%s%s", o->opt->output ? o->opt->output : "to stdout",
 			strerror(-err), o->opt->output ? ". What was written so far stays" : "",
 			o->tape && !o->tape_err ? "; the tape goes on" : "");

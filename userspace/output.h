@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "cli.h"
+#include "io.h"
 #include "merge.h"
 #include "record.h"
 
@@ -13,6 +14,9 @@ struct output;
 
 /* Opens what the options name. 0, or -errno after a message. */
 int output__open(const struct options *opt, struct output **out);
+/* Whom to ask when the log cannot be written because nobody reads it: with a non-zero answer it is
+ * given up, as after any error. Files are not asked about: they do not block for ever. */
+void output__on_stuck(struct output *o, io_stuck_fn *stuck, void *ctx);
 /* A record_fn: to the tape, then to the log. An error of either is told once, in a message; the
  * other goes on being served. Returns -errno when neither is left. A record that does not decode
  * is left out of the log and counted. */

@@ -251,6 +251,42 @@ int plan__search(struct plan *plan, const struct plan_config *config, unsigned i
 	return 0;
 }
 
+/* Does this exit lead to the first instruction of a function that is being probed, too? */
+static uint32_t tail_flag(const struct plan *plan, size_t from, const struct planned *f,
+	const struct func_exit *e)
+{
+	for (size_t i = from; e->target && i < plan->n; i++)
+		if (plan->funcs[i].file == f->file && plan->funcs[i].addr == e->target &&
+			plan->funcs[i].cost != COST_INVALID)
+			return RT_FN_TAIL_PROBED;
+	return 0;
+}
+
+size_t plan__sites(const struct plan *plan, size_t from, unsigned int id, struct uprobe_site *out)
+{
+	const struct planned *f = &plan->funcs[id];
+	uint32_t entry = f->flags | (f->cost == COST_STEPPED ? RT_FN_STEPPED : 0);
+	size_t n = 1;
+
+	for (size_t i = 0; i < f->exits.n; i++) {
+		const struct func_exit *e = &f->exits.exits[i];
+
+		/* a ret is single-stepped, a jump is emulated */
+		if (e->offset == f->offset)
+			entry |= tail_flag(plan, from, f, e);
+		else if (e->tail)
+			out[n++] = (struct uprobe_site){.offset = e->offset,
+				.cookie = RT_COOKIE(id, f->flags | tail_flag(plan, from, f, e), RT_SITE_TAIL)};
+		else
+			out[n++] = (struct uprobe_site){.offset = e->offset,
+				.cookie = RT_COOKIE(id, f->flags | RT_FN_STEPPED, RT_SITE_RET)};
+	}
+	out[0] = (struct uprobe_site){.offset = f->offset,
+		.cookie = RT_COOKIE(id, entry, RT_SITE_ENTRY),
+		.semaphore = f->semaphore};
+	return n;
+}
+
 void plan__clear(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n; i++) {

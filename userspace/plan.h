@@ -13,6 +13,7 @@
 #include "disasm.h"
 #include "elf.h"
 #include "spec.h"
+#include "uprobe.h"
 
 /* A function to probe. Its id is its place in the plan. */
 struct planned {
@@ -51,6 +52,9 @@ struct plan_found {
 int plan__search(struct plan *plan, const struct plan_config *config, unsigned int spec,
 	struct elf_file *elf, unsigned int file, const char *path, struct plan_found *found, char *err,
 	size_t len);
+/* Where the function's probes go: its entry, then its exits. out has room for 1 + exits.n. Functions
+ * from `from` on are being probed with it: jumps that lead to them are marked. How many. */
+size_t plan__sites(const struct plan *plan, size_t from, unsigned int id, struct uprobe_site *out);
 void plan__clear(struct plan *plan);
 
 #endif

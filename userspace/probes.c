@@ -12,7 +12,9 @@
 #include "disasm.h"
 #include "elf.h"
 #include "fact.h"
+#include "files.h"
 #include "launch.h"
+#include "linkers.h"
 #include "log.h"
 #include "plan.h"
 #include "procfs.h"
@@ -22,15 +24,6 @@
 #else
 #define NATIVE_NAME "AArch64"
 #endif
-
-/* A file that some spec's BINARY names. The inode alone is compared across devices only where the
- * build ids agree: overlayfs and btrfs show other devices in maps than stat does. */
-struct file {
-	uint64_t inode;
-	dev_t dev;
-	char *build_id;
-	char *path;
-};
 
 struct spec_state {
 	bool seen;	 /* a file of its BINARY was looked at */
@@ -43,12 +36,10 @@ struct spec_state {
 struct probes {
 	struct probes_config config;
 	struct spec_state *states;
-	struct file *files;
-	size_t n_files;
+	struct files files;
 	struct plan plan;
 	size_t attached; /* functions of the plan below this are */
-	uint64_t *linkers; /* inodes of dynamic linkers that are watched */
-	size_t n_linkers;
+	struct linkers linkers;
 };
 
 struct probes *probes__new(const struct probes_config *config)
@@ -70,53 +61,13 @@ void probes__free(struct probes *p)
 {
 	if (!p)
 		return;
-	for (size_t i = 0; i < p->n_files; i++) {
-		free(p->files[i].path);
-		free(p->files[i].build_id);
-	}
 	for (size_t i = 0; i < p->config.n_specs; i++)
 		free(p->states[i].problem);
 	plan__clear(&p->plan);
-	free(p->linkers);
+	linkers__clear(&p->linkers);
+	files__clear(&p->files);
 	free(p->states);
-	free(p->files);
 	free(p);
-}
-
-/* --- which file a spec means ------------------------------------------------------------------ */
-
-/* "libc.so.6" is meant by "libc.so.6", "libc.so" and "libc"; "postgres" by "postgres". */
-static bool name_matches(const char *want, const char *base)
-{
-	size_t n = strlen(want);
-
-	if (strncmp(base, want, n))
-		return false;
-	return !base[n] || !strcmp(base + n, ".so") || !strncmp(base + n, ".so.", 4) ||
-	       (strstr(want, ".so") && base[n] == '.');
-}
-
-struct file_id {
-	const char *open_path;	/* what to open and to attach to */
-	const char *path;	/* as its processes see it */
-	const char *debug_root;
-	uint64_t inode;
-	dev_t dev;
-	bool main; /* the executable of a process that was named */
-};
-
-static bool spec_means(const struct checkpoint_spec *spec, const struct file_id *id)
-{
-	const char *base = strrchr(id->path, '/');
-	struct stat st;
-
-	if (!*spec->binary)
-		return id->main;
-	if (!strchr(spec->binary, '/'))
-		return name_matches(spec->binary, base ? base + 1 : id->path);
-	if (!strcmp(spec->binary, id->path))
-		return true;
-	return !stat(spec->binary, &st) && st.st_ino == id->inode && st.st_dev == id->dev;
 }
 
 static bool any_spec_means(const struct probes *p, const struct file_id *id)
@@ -124,22 +75,6 @@ static bool any_spec_means(const struct probes *p, const struct file_id *id)
 	for (size_t i = 0; i < p->config.n_specs; i++)
 		if (spec_means(p->config.specs[i], id))
 			return true;
-	return false;
-}
-
-static bool same_text(const char *a, const char *b)
-{
-	return a && b && !strcmp(a, b);
-}
-
-static bool known_file(const struct probes *p, const struct file_id *id, const char *build_id)
-{
-	for (size_t i = 0; i < p->n_files; i++) {
-		const struct file *f = &p->files[i];
-
-		if (f->inode == id->inode && (f->dev == id->dev || same_text(f->build_id, build_id)))
-			return true;
-	}
 	return false;
 }
 
@@ -175,41 +110,6 @@ static int search_file(struct probes *p, const struct file_id *id, struct elf_fi
 
 /* --- attaching ---------------------------------------------------------------------------------- */
 
-/* Does this exit lead to the first instruction of a function that is being probed, too? */
-static uint32_t tail_flag(const struct probes *p, const struct planned *f, const struct func_exit *e)
-{
-	for (size_t i = p->attached; e->target && i < p->plan.n; i++)
-		if (p->plan.funcs[i].file == f->file && p->plan.funcs[i].addr == e->target &&
-			p->plan.funcs[i].cost != COST_INVALID)
-			return RT_FN_TAIL_PROBED;
-	return 0;
-}
-
-static size_t add_sites(const struct probes *p, unsigned int id, struct uprobe_site *out)
-{
-	const struct planned *f = &p->plan.funcs[id];
-	uint32_t entry = f->flags | (f->cost == COST_STEPPED ? RT_FN_STEPPED : 0);
-	size_t n = 1;
-
-	for (size_t i = 0; i < f->exits.n; i++) {
-		const struct func_exit *e = &f->exits.exits[i];
-
-		/* a ret is single-stepped, a jump is emulated */
-		if (e->offset == f->offset)
-			entry |= tail_flag(p, f, e);
-		else if (e->tail)
-			out[n++] = (struct uprobe_site){.offset = e->offset,
-				.cookie = RT_COOKIE(id, f->flags | tail_flag(p, f, e), RT_SITE_TAIL)};
-		else
-			out[n++] = (struct uprobe_site){.offset = e->offset,
-				.cookie = RT_COOKIE(id, f->flags | RT_FN_STEPPED, RT_SITE_RET)};
-	}
-	out[0] = (struct uprobe_site){.offset = f->offset,
-		.cookie = RT_COOKIE(id, entry, RT_SITE_ENTRY),
-		.semaphore = f->semaphore};
-	return n;
-}
-
 static void say_refused(const struct probes *p, const struct uprobe_site *sites, const size_t *refused,
 	size_t n)
 {
@@ -218,7 +118,7 @@ static void say_refused(const struct probes *p, const struct uprobe_site *sites,
 		const struct planned *f = &p->plan.funcs[RT_COOKIE_FUNC(site->cookie)];
 
 		log_warn("the kernel refuses a probe on %s at offset 0x%llx of %s%s", f->name,
-			(unsigned long long)site->offset, p->files[f->file].path,
+			(unsigned long long)site->offset, p->files.files[f->file].path,
 			RT_COOKIE_SITE(site->cookie) == RT_SITE_ENTRY ? "" : "; its return will be noticed later");
 	}
 }
@@ -239,7 +139,8 @@ static int attach_sites(struct probes *p, enum session_prog prog, const char *pa
 	free(refused);
 	if (ret)
 		snprintf(err, len, "cannot attach %zu probes to %s: %s", n,
-			p->files[p->plan.funcs[RT_COOKIE_FUNC(sites[0].cookie)].file].path, strerror(-ret));
+			p->files.files[p->plan.funcs[RT_COOKIE_FUNC(sites[0].cookie)].file].path,
+			strerror(-ret));
 	return ret;
 }
 
@@ -257,7 +158,7 @@ static int attach_new(struct probes *p, const char *path, char *err, size_t len)
 	if (!sites || !rets)
 		goto out;
 	for (size_t i = p->attached; i < p->plan.n; i++) {
-		n += add_sites(p, i, sites + n);
+		n += plan__sites(&p->plan, p->attached, i, sites + n);
 		if ((p->plan.funcs[i].flags & RT_FN_RETURNS) && p->config.returns == RETURN_URETPROBE)
 			rets[n_rets++] = (struct uprobe_site){.offset = p->plan.funcs[i].offset,
 				.cookie = RT_COOKIE(i, p->plan.funcs[i].flags, RT_SITE_RET)};
@@ -284,7 +185,7 @@ static int tell_funcs(struct probes *p)
 
 		fact.func.id = i;
 		fact.func.name = f->name;
-		fact.func.file = p->files[f->file].path;
+		fact.func.file = p->files.files[f->file].path;
 		fact.func.offset = f->offset;
 		fact.func.cost = (char *)cost_class_name(f->cost);
 		fact.func.returns = (char *)f->returns;
@@ -293,24 +194,6 @@ static int tell_funcs(struct probes *p)
 		err = fact__emit(&fact, p->config.emit, p->config.ctx);
 	}
 	return err;
-}
-
-static int remember_file(struct probes *p, const struct file_id *id, const char *build_id)
-{
-	struct file *bigger = realloc(p->files, (p->n_files + 1) * sizeof(*bigger));
-
-	if (!bigger)
-		return -ENOMEM;
-	p->files = bigger;
-	bigger += p->n_files;
-	*bigger = (struct file){.inode = id->inode,
-		.dev = id->dev,
-		.build_id = build_id ? strdup(build_id) : NULL,
-		.path = strdup(id->path)};
-	if (!bigger->path || (build_id && !bigger->build_id))
-		return -ENOMEM;
-	p->n_files++;
-	return 0;
 }
 
 /* Nothing can be probed in it: the specs that mean it say why. */
@@ -332,7 +215,7 @@ static int take_unreadable(struct probes *p, const struct file_id *id, const cha
 			"libraries for this machine (" NATIVE_NAME ") can be probed", id->path, why) < 0)
 			st->problem = NULL;
 	}
-	return remember_file(p, id, NULL);
+	return files__add(&p->files, id, NULL);
 }
 
 /* A file that some spec means and that was not looked at yet. */
@@ -348,12 +231,12 @@ static int take_file(struct probes *p, const struct file_id *id, char *err, size
 	if (ret == -ENOMEM)
 		return ret;
 	if (ret)
-		return known_file(p, id, NULL) ? 0 : take_unreadable(p, id, why);
-	if (known_file(p, id, elf__build_id(elf)))
+		return files__know(&p->files, id, NULL) ? 0 : take_unreadable(p, id, why);
+	if (files__know(&p->files, id, elf__build_id(elf)))
 		goto out;
-	ret = remember_file(p, id, elf__build_id(elf));
+	ret = files__add(&p->files, id, elf__build_id(elf));
 	if (!ret)
-		ret = search_file(p, id, elf, p->n_files - 1, err, len);
+		ret = search_file(p, id, elf, p->files.n - 1, err, len);
 	if (!ret)
 		ret = tell_funcs(p);
 	if (!ret && p->config.session)
@@ -362,69 +245,6 @@ static int take_file(struct probes *p, const struct file_id *id, char *err, size
 out:
 	elf__close(elf);
 	return ret;
-}
-
-/* --- the dynamic linker -------------------------------------------------------------------------- */
-
-static int on_linker_func(void *ctx, const struct elf_func *sym)
-{
-	*(uint64_t *)ctx = sym->offset;
-	return 0;
-}
-
-static bool is_new_linker(struct probes *p, const struct file_id *id)
-{
-	const char *base = strrchr(id->path, '/');
-	uint64_t *bigger;
-
-	base = base ? base + 1 : id->path;
-	/* ld-linux-x86-64.so.2, ld-musl-x86_64.so.1, and before glibc 2.34 ld-2.31.so */
-	if (!p->config.session || !p->config.n_specs || strncmp(base, "ld-", 3) ||
-		!strstr(base, ".so"))
-		return false;
-	for (size_t i = 0; i < p->n_linkers; i++)
-		if (p->linkers[i] == id->inode)
-			return false;
-	bigger = realloc(p->linkers, (p->n_linkers + 1) * sizeof(*bigger));
-	if (!bigger)
-		return false;
-	p->linkers = bigger;
-	p->linkers[p->n_linkers++] = id->inode;
-	return true;
-}
-
-/* glibc and musl call an empty function, for debuggers, whenever their list of files changes. */
-static void watch_linker(struct probes *p, const struct file_id *id)
-{
-	struct uprobe_site site = {0};
-	struct elf_file *elf;
-	size_t refused, n;
-	const char *why;
-
-	if (!is_new_linker(p, id))
-		return;
-	if (elf__open(id->open_path, id->debug_root, &elf, &why))
-		return;
-	if (elf__functions(elf, "_dl_debug_state", on_linker_func, &site.offset) > 0)
-		session__attach(p->config.session, SESSION_MAPPED, id->open_path, &site, 1, &refused, &n);
-	elf__close(elf);
-}
-
-/* The linkers of this machine, for a command that does not run yet. */
-static void watch_host_linkers(struct probes *p)
-{
-	static const char *const paths[] = {"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1",
-		"/lib/ld-musl-x86_64.so.1", "/lib/ld-musl-aarch64.so.1"};
-	struct stat st;
-
-	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
-		struct file_id id = {.open_path = paths[i], .path = paths[i], .debug_root = ""};
-
-		if (stat(paths[i], &st))
-			continue;
-		id.inode = st.st_ino;
-		watch_linker(p, &id);
-	}
 }
 
 /* --- where files come from ----------------------------------------------------------------------- */
@@ -462,8 +282,9 @@ static int on_map(void *ctx, const struct procfs_map *map)
 	base = strrchr(map->path, '/');
 	if (s->p->config.session && strstr(base ? base : map->path, "greenlet"))
 		session__mark_stack_copier(s->p->config.session, s->pid);
-	watch_linker(s->p, &id);
-	if (any_spec_means(s->p, &id) && !known_file(s->p, &id, NULL))
+	if (s->p->config.session && s->p->config.n_specs)
+		linkers__watch(&s->p->linkers, s->p->config.session, &id);
+	if (any_spec_means(s->p, &id) && !files__know(&s->p->files, &id, NULL))
 		s->ret = take_file(s->p, &id, s->err, s->len);
 	return s->ret;
 }
@@ -491,7 +312,7 @@ static int take_path(struct probes *p, const char *path, bool main, char *err, s
 		return 0;
 	id.inode = st.st_ino;
 	id.dev = st.st_dev;
-	if (!any_spec_means(p, &id) || known_file(p, &id, NULL))
+	if (!any_spec_means(p, &id) || files__know(&p->files, &id, NULL))
 		return 0;
 	return take_file(p, &id, err, len);
 }
@@ -516,8 +337,8 @@ int probes__find_files(struct probes *p, const char *command, char *err, size_t 
 	char path[PATH_MAX], real[PATH_MAX];
 	int ret = 0;
 
-	if (command)
-		watch_host_linkers(p);
+	if (command && p->config.session && p->config.n_specs)
+		linkers__watch_host(&p->linkers, p->config.session);
 	if (command && !launch_find(command, path, sizeof(path)) && realpath(path, real))
 		ret = take_path(p, real, true, err, len);
 	for (size_t i = 0; !ret && i < p->config.n_specs; i++) {
@@ -611,7 +432,7 @@ int probes__each(const struct probes *p, size_t spec, probe_fn *fn, void *ctx)
 		const struct planned *f = &p->plan.funcs[i];
 		struct probe_info info = {.id = i,
 			.spec = spec,
-			.file = p->files[f->file].path,
+			.file = p->files.files[f->file].path,
 			.name = f->name,
 			.source = f->source,
 			.instruction = f->instruction,

@@ -472,6 +472,11 @@ struct proc *proctree__exec(struct proctree *pt, const struct rt_exec *ev, uint6
 	e = entry__new(pt, ev->h.pid, ev->h.start_ns, time_ns);
 	if (!e)
 		return NULL;
+	/* of the command under trace no fork told */
+	if (!o->ppid && ev->h.len >= sizeof(*ev)) {
+		o->ppid = ev->ppid;
+		o->parent_start_ns = ev->parent_start_ns;
+	}
 	e->p.ppid = o->ppid;
 	e->p.parent_start_ns = o->parent_start_ns;
 	e->born = true;

@@ -55,6 +55,7 @@ struct tracer {
 	bool points;	  /* --step is on */
 	bool attaching;	  /* reports of processes that come now say what was there */
 	int interrupted;  /* the first SIGINT or SIGTERM that came, or the second */
+	bool insisted;	  /* there was a second */
 	bool stop;
 	const char *reason;
 	int err;
@@ -165,6 +166,65 @@ static int emit_end(struct tracer *t)
 	fact.end.time_ns = clock_ns(CLOCK_MONOTONIC);
 	fact.end.reason = (char *)t->reason;
 	return fact__emit(&fact, emit, t);
+}
+
+/* --- signals -------------------------------------------------------------------------------------- */
+
+static int block_signals(struct tracer *t)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	t->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return t->signals < 0 ? -errno : 0;
+}
+
+static void finish_for(struct tracer *t, const char *reason)
+{
+	t->stop = true;
+	t->reason = reason;
+}
+
+/* A terminal sends Ctrl-C to the command too: only what was sent to this process is passed on. */
+static void take_signal(struct tracer *t, const struct signalfd_siginfo *si)
+{
+	int status;
+
+	if (si->ssi_signo == SIGCHLD)
+		return;
+	t->insisted = t->interrupted;
+	if (!t->launch || launch__ended(t->launch, &status) || t->interrupted) {
+		t->interrupted = si->ssi_signo;
+		finish_for(t, "interrupt");
+		return;
+	}
+	t->interrupted = si->ssi_signo;
+	if (si->ssi_code != SI_KERNEL)
+		kill(launch__pid(t->launch), si->ssi_signo);
+}
+
+static void take_signals(struct tracer *t)
+{
+	struct signalfd_siginfo si;
+
+	while (read(t->signals, &si, sizeof(si)) == sizeof(si))
+		take_signal(t, &si);
+}
+
+/* The log cannot be written at present. After the first signal its reader may still want the rest;
+ * who sends a second one does not wait for that. */
+static int on_stuck(void *ctx)
+{
+	struct tracer *t = ctx;
+
+	take_signals(t);
+	return t->insisted ? -ECANCELED : 0;
 }
 
 /* --- setting up ------------------------------------------------------------------------------------- */
@@ -355,21 +415,6 @@ static int begin(struct tracer *t)
 	return err < 0 ? err : 0;
 }
 
-static int block_signals(struct tracer *t)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGCHLD);
-	if (sigprocmask(SIG_BLOCK, &set, NULL))
-		return -errno;
-	t->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return t->signals < 0 ? -errno : 0;
-}
-
 static int set_up(struct tracer *t)
 {
 	char err[512] = "";
@@ -384,8 +429,6 @@ static int set_up(struct tracer *t)
 		ret = preflight_host();
 	if (!ret)
 		ret = selection__make(&t->sel, t->opt);
-	if (!ret)
-		ret = block_signals(t);
 	if (ret)
 		return ret;
 	ret = role_rules__load(&t->roles, err, sizeof(err));
@@ -397,7 +440,11 @@ static int set_up(struct tracer *t)
 	t->tally = tally__new();
 	if (!t->watch || !t->tally)
 		return -ENOMEM;
-	ret = output__open(t->opt, &t->output);
+	ret = output__open(t->opt, &t->output); /* a FIFO may wait for its reader: still interruptible */
+	if (ret)
+		return ret;
+	output__on_stuck(t->output, on_stuck, t);
+	ret = block_signals(t);
 	if (!ret)
 		ret = open_session(t);
 	if (!ret)
@@ -408,37 +455,6 @@ static int set_up(struct tracer *t)
 }
 
 /* --- the loop ---------------------------------------------------------------------------------------- */
-
-static void finish_for(struct tracer *t, const char *reason)
-{
-	t->stop = true;
-	t->reason = reason;
-}
-
-/* A terminal sends Ctrl-C to the command too: only what was sent to this process is passed on. */
-static void take_signal(struct tracer *t, const struct signalfd_siginfo *si)
-{
-	int status;
-
-	if (si->ssi_signo == SIGCHLD)
-		return;
-	if (!t->launch || launch__ended(t->launch, &status) || t->interrupted) {
-		t->interrupted = si->ssi_signo;
-		finish_for(t, "interrupt");
-		return;
-	}
-	t->interrupted = si->ssi_signo;
-	if (si->ssi_code != SI_KERNEL)
-		kill(launch__pid(t->launch), si->ssi_signo);
-}
-
-static void take_signals(struct tracer *t)
-{
-	struct signalfd_siginfo si;
-
-	while (read(t->signals, &si, sizeof(si)) == sizeof(si))
-		take_signal(t, &si);
-}
 
 static void check_end(struct tracer *t)
 {
