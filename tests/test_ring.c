@@ -122,7 +122,8 @@ Test(ring, records_in_order_and_of_any_length)
 /* Records lie across the end of the data, and positions wrap around to zero. */
 Test(ring, wraps_around)
 {
-	const unsigned long starts[] = {4096 - 8, 4096 - 16, 12345 * 4096UL - 8, -8UL, -16UL, -24UL, -4096UL};
+	const unsigned long starts[] = {4096 - 8, 4096 - 16, 12345 * 4096UL - 8, -8UL, -16UL, -24UL,
+		-4096UL};
 	struct fake f;
 
 	for (size_t s = 0; s < sizeof(starts) / sizeof(*starts); s++) {
@@ -251,33 +252,55 @@ Test(ring, tells_writers_in_batches)
 	fake_close(&f);
 }
 
-/* A record that comes during a read is for the next one, so that no read is for ever. */
+/* Records that come during a read, `more` at each call. */
 struct endless {
 	struct fake *f;
-	int calls;
+	int calls, more, until;
 };
 
-static int put_another(void *ctx, const void *data, size_t len)
+static int put_more(void *ctx, const void *data, size_t len)
 {
 	struct endless *e = ctx;
 
-	if (e->calls++ < 50)
-		put(e->f, 7, RECORD, 0);
+	if (e->calls++ < e->until)
+		for (int i = 0; i < e->more; i++)
+			put(e->f, 7, RECORD, 0);
 	return 0;
 }
 
-Test(ring, a_read_ends_where_writers_were_at_its_beginning)
+/* A few are for the next read, so that the writers are not asked for each record. */
+Test(ring, a_read_ends_when_little_has_come_meanwhile)
 {
-	struct endless e = {0};
+	struct endless e = {.more = 1, .until = 1000};
 	struct fake f;
 
 	fake_open(&f, 0);
 	e.f = &f;
 	put(&f, 1, RECORD, 0);
 	put(&f, 2, RECORD, 0);
-	cr_expect_eq(ring__read(f.r, put_another, &e, MANY), 2);
+	cr_expect_eq(ring__read(f.r, put_more, &e, MANY), 2);
 	cr_expect_eq(f.consumer, 2 * 24);
-	cr_expect_eq(ring__read(f.r, put_another, &e, MANY), 2);
+	cr_expect_eq(ring__read(f.r, put_more, &e, MANY), 2);
+	fake_close(&f);
+}
+
+/* What came while a lot was read is read too, and not for ever. */
+Test(ring, a_read_goes_on_while_much_comes)
+{
+	struct endless e = {.more = 11, .until = 5};
+	struct fake f;
+
+	fake_open(&f, 0);
+	e.f = &f;
+	put(&f, 1, RECORD, 0);
+	cr_expect_eq(ring__read(f.r, put_more, &e, MANY), 1 + 5 * 11);
+	cr_expect_eq(f.consumer, f.producer);
+	fake_close(&f);
+	fake_open(&f, 0);
+	e = (struct endless){.f = &f, .more = 1, .until = 1000};
+	for (int i = 0; i < 12; i++)
+		put(&f, 1, RECORD, 0);
+	cr_expect_eq(ring__read(f.r, put_more, &e, 50), 50, "as many come as are read");
 	fake_close(&f);
 }
 

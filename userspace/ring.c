@@ -118,26 +118,34 @@ static size_t record_bytes(size_t len)
 int ring__read(struct ring *r, ring_record_fn *fn, void *ctx, size_t max)
 {
 	const struct ring_view *v = &r->view;
-	unsigned long at = *v->consumer, told = at, end;
-	size_t n = 0;
+	const size_t batch = v->bytes / BATCHES;
+	unsigned long at = *v->consumer, told = at, end = at;
+	size_t n = 0, least = 1;
 	int err = 0;
 
 	forget_wakeup(r);
-	end = __atomic_load_n(v->producer, __ATOMIC_ACQUIRE);
-	while (at != end && n < max && !err) {
+	while (n < max && !err) {
 		const char *record = (const char *)v->data + (at & (v->bytes - 1));
-		/* what was written is there when the busy bit is not */
-		uint32_t word = __atomic_load_n((const uint32_t *)record, __ATOMIC_ACQUIRE);
-		uint32_t len = word & ~BPF_RINGBUF_DISCARD_BIT;
+		uint32_t word, len;
 
+		if (at == end) {
+			/* the first time all there is, later what is worth it */
+			end = __atomic_load_n(v->producer, __ATOMIC_ACQUIRE);
+			if (end - at < least)
+				break;
+			least = batch;
+		}
+		/* what was written is there when the busy bit is not */
+		word = __atomic_load_n((const uint32_t *)record, __ATOMIC_ACQUIRE);
 		if (word & BPF_RINGBUF_BUSY_BIT)
 			break;
+		len = word & ~BPF_RINGBUF_DISCARD_BIT;
 		at += record_bytes(len);
 		if (!(word & BPF_RINGBUF_DISCARD_BIT)) {
 			err = fn(ctx, record + BPF_RINGBUF_HDR_SZ, len);
 			n++;
 		}
-		if (at - told >= v->bytes / BATCHES) {
+		if (at - told >= batch) {
 			__atomic_store_n(v->consumer, at, __ATOMIC_RELEASE);
 			told = at;
 		}

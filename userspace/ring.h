@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reader of a BPF ring buffer. Unlike libbpf's it looks at where the writers are once a read, tells
- * them what was read once a batch, and can be polled for wake-ups alone: reader and writers run on
+ * Reader of a BPF ring buffer. Unlike libbpf's it looks at where the writers are, and tells them
+ * what was read, once a batch, and can be polled for wake-ups alone: reader and writers run on
  * different CPUs, and each line that both touch is paid for by the program that is traced.
  */
 #ifndef RING_H
@@ -33,8 +33,10 @@ void ring__free(struct ring *r);
  * -1 for one that was not mapped. */
 int ring__fd(const struct ring *r);
 
-/* Hands over what was in the ring when it was called, at most `max` records, up to the first that is
- * still being written. How many, or what fn returned; the record at which it did is taken too. */
+/* Hands over what is in the ring, at most `max` records, up to the first that is still being
+ * written. It ends when less than a batch has come meanwhile, so that writers who ask for a wake-up
+ * when enough is pending begin to count anew. How many, or what fn returned; the record at which it
+ * did is taken too. */
 int ring__read(struct ring *r, ring_record_fn *fn, void *ctx, size_t max);
 
 #endif

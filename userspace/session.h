@@ -58,8 +58,7 @@ size_t session__sites(const struct session *s); /* attached */
 void session__detach(struct session *s);
 
 int session__fd(const struct session *s); /* readable when so many events wait that it is time */
-/* Hands over what is in the ring when it is called, at most `max` events. How many, or what fn
- * returned. */
+/* Hands over what is in the ring, at most `max` events. How many, or what fn returned. */
 int session__poll(struct session *s, session_event_fn *fn, void *ctx, size_t max);
 
 void session__losses(const struct session *s, uint64_t loss[RT_LOSS_MAX]);
