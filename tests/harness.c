@@ -151,7 +151,7 @@ static void remember(pid_t pid)
 }
 
 /* A shell that runs this in the background has it, and all that it starts, ignore these. What is
- * started here is to be as from a terminal: a script cannot even trap what was ignored before it. */
+ * started here is to be as from a terminal: no script can trap what was ignored before it. */
 static void default_signals(void)
 {
 	signal(SIGHUP, SIG_DFL);

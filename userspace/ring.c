@@ -51,8 +51,8 @@ static int map_pages(struct ring *r, int map_fd, size_t bytes)
 	return 0;
 }
 
-/* The map itself is readable as long as anything is in the ring. An edge-triggered epoll on it turns
- * that into what is wanted: one readiness for each wake-up. */
+/* The map itself is readable as long as anything is in the ring. An edge-triggered epoll on it
+ * turns that into what is wanted: one readiness for each wake-up. */
 static int watch_wakeups(struct ring *r, int map_fd)
 {
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
