@@ -150,6 +150,15 @@ static void remember(pid_t pid)
 	children[at] = pid;
 }
 
+/* A shell that runs this in the background has it, and all that it starts, ignore these. What is
+ * started here is to be as from a terminal: no script can trap what was ignored before it. */
+static void default_signals(void)
+{
+	signal(SIGHUP, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
+}
+
 struct child child_start(const char *name, const char *const *argv)
 {
 	char file[256];
@@ -167,6 +176,7 @@ struct child child_start(const char *name, const char *const *argv)
 	if (c.pid < 0)
 		cr_assert_fail("fork: %s", strerror(errno));
 	if (!c.pid) {
+		default_signals();
 		dup2(null, 0);
 		dup2(out, 1);
 		dup2(err, 2);

@@ -190,10 +190,16 @@ Test(out, integers_are_what_printf_makes_of_them)
 		expect(&c, "%" PRId64 "\n", (int64_t)v);
 		out__i64(c.o, (int64_t)(0 - v));
 		expect(&c, "%" PRId64 "\n", (int64_t)(0 - v));
+		out__text_u64(c.o, ",\"pid\":", 7, v);
+		expect(&c, ",\"pid\":%" PRIu64 "\n", v);
+		out__text_i64(c.o, "delta", 5, (int64_t)(i % 2 ? v : 0 - v));
+		expect(&c, "delta%" PRId64 "\n", (int64_t)(i % 2 ? v : 0 - v));
 	}
 	for (v = 1; v < UINT64_MAX / 10; v *= 10)
 		for (uint64_t off = 0; off < 3; off++) {
 			out__u64(c.o, v + off - 1);
+			expect(&c, "%" PRIu64 "\n", v + off - 1);
+			out__text_u64(c.o, "", 0, v + off - 1);
 			expect(&c, "%" PRIu64 "\n", v + off - 1);
 		}
 	check__close(&c);

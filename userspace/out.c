@@ -114,6 +114,11 @@ void out__bytes(struct out *o, const void *data, size_t len)
 	const char *p = data;
 	size_t n;
 
+	if (len <= BUFFER - o->len) {
+		memcpy(o->buf + o->len, p, len);
+		o->len += len;
+		return;
+	}
 	while (len) {
 		if (o->len == BUFFER && out__flush(o))
 			return;
@@ -206,6 +211,41 @@ void out__i64(struct out *o, int64_t v)
 	if (v < 0)
 		*--p = '-';
 	out__bytes(o, p, (size_t)(end - p));
+}
+
+static unsigned int digits_of(uint64_t v)
+{
+	unsigned int n = 1;
+
+	for (; v >= 10000; v /= 10000)
+		n += 4;
+	return n + (v >= 10) + (v >= 100) + (v >= 1000);
+}
+
+void out__text_u64(struct out *o, const char *text, size_t len, uint64_t v)
+{
+	char *at = o->buf + o->len;
+	unsigned int digits;
+
+	if (len + NUMBER > BUFFER - o->len) {
+		out__bytes(o, text, len);
+		out__u64(o, v);
+		return;
+	}
+	digits = digits_of(v);
+	memcpy(at, text, len);
+	before_u64(at + len + digits, v);
+	o->len += len + digits;
+}
+
+void out__text_i64(struct out *o, const char *text, size_t len, int64_t v)
+{
+	if (v >= 0) {
+		out__text_u64(o, text, len, (uint64_t)v);
+		return;
+	}
+	out__bytes(o, text, len);
+	out__i64(o, v);
 }
 
 /*

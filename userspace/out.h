@@ -19,6 +19,9 @@ int out__open(const char *path, struct out **out);
 void out__on_stuck(struct out *o, io_stuck_fn *stuck, void *ctx);
 void out__bytes(struct out *o, const void *data, size_t len);
 void out__str(struct out *o, const char *s);
+/* `len` bytes of text and the number: what most of a row is, in one go. */
+void out__text_u64(struct out *o, const char *text, size_t len, uint64_t v);
+void out__text_i64(struct out *o, const char *text, size_t len, int64_t v);
 void out__fmt(struct out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void out__u64(struct out *o, uint64_t v);
 void out__i64(struct out *o, int64_t v);

@@ -139,7 +139,7 @@ static int on_elf_func(void *ctx, const struct elf_func *sym)
 		return -ENOMEM;
 	if (!f->name)
 		err = describe(s, f, sym->demangled, sym->source, sym->addr);
-	if (!err && (spec->leave[LANG_ZH] || spec->leave[LANG_EN]))
+	if (!err && spec__wants_return(spec))
 		err = plan_return(s, f, sym);
 	return err ? err : func_add_spec(f, s->spec);
 }

@@ -364,7 +364,7 @@ bool probes__unmatched(const struct probes *p, size_t i, bool *seen, char *buf, 
 	const char *binary = p->config.specs[i]->binary;
 
 	*seen = st->seen;
-	if (st->matched)
+	if (st->matched || p->config.specs[i]->type == SPEC_PYTHON) /* needs no probe: pytrace.c */
 		return false;
 	if (st->problem)
 		snprintf(buf, len, "%s", st->problem);
@@ -394,6 +394,10 @@ int probes__tell(struct probes *p)
 		memcpy(fact.spec.entry, spec->entry, sizeof(fact.spec.entry));
 		memcpy(fact.spec.leave, spec->leave, sizeof(fact.spec.leave));
 		fact.spec.extra = spec->extra;
+		fact.spec.inside = spec__inside_id(p->config.specs, p->config.n_specs, spec);
+		fact.spec.caller = spec->when.caller;
+		fact.spec.outermost = spec->when.outermost;
+		fact.spec.nth = spec->when.nth;
 		if (probes__unmatched(p, i, &seen, why, sizeof(why)))
 			fact.spec.unmatched = why;
 		err = fact__emit(&fact, p->config.emit, p->config.ctx);
@@ -415,7 +419,7 @@ size_t probes__waiting(const struct probes *p)
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->config.n_specs; i++)
-		n += !p->states[i].seen;
+		n += !p->states[i].seen && p->config.specs[i]->type != SPEC_PYTHON;
 	return n;
 }
 

@@ -12,6 +12,7 @@
 
 #include "log.h"
 #include "ramtrace.skel.h"
+#include "ring.h"
 
 #define MIN_HEADROOM   16384 /* of the ring, for what is no checkpoint */
 #define EVENTS_A_PAUSE 65536
@@ -22,34 +23,17 @@
 
 struct session {
 	struct ramtrace_bpf *bpf;
-	struct ring_buffer *ring;
+	struct ring *ring;
 	struct uprobe_links *uprobes;
 	bool multi;
 	bool python;
 	bool per_cpu_areas; /* their offsets can be found, and from 6.2 on are needed */
 	int cpus;
-	/* of the poll that is under way */
-	session_event_fn *fn;
-	void *ctx;
-	size_t left;
-	int err;
 };
 
 static int to_debug_log(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	return log_level() >= LOG_DEBUG && level != LIBBPF_DEBUG ? vfprintf(stderr, fmt, ap) : 0;
-}
-
-/* libbpf's consume goes on as long as events come in; under a flood that is for ever, so the
- * callback stops it after its share. */
-static int on_sample(void *ctx, void *data, size_t len)
-{
-	struct session *s = ctx;
-
-	s->err = s->fn(s->ctx, data, len);
-	if (s->err)
-		return s->err;
-	return --s->left ? 0 : -EAGAIN;
 }
 
 static void set_knobs(struct session *s, const struct session_config *config)
@@ -155,8 +139,8 @@ int session__open(const struct session_config *config, struct session **out, cha
 	if (ret)
 		goto out;
 	doing = "map the ring buffer of";
-	s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.ring), on_sample, s, NULL);
-	ret = s->ring ? 0 : -errno;
+	ret = ring__map(bpf_map__fd(s->bpf->maps.ring), bpf_map__max_entries(s->bpf->maps.ring),
+		&s->ring);
 out:
 	if (ret) {
 		snprintf(err, len, "cannot %s the BPF programs: %s%s", doing, strerror(-ret),
@@ -173,7 +157,7 @@ void session__close(struct session *s)
 	if (!s)
 		return;
 	uprobe_links__free(s->uprobes);
-	ring_buffer__free(s->ring);
+	ring__free(s->ring);
 	ramtrace_bpf__destroy(s->bpf);
 	free(s);
 }
@@ -361,23 +345,12 @@ void session__detach(struct session *s)
 
 int session__fd(const struct session *s)
 {
-	return ring_buffer__epoll_fd(s->ring);
+	return ring__fd(s->ring);
 }
 
 int session__poll(struct session *s, session_event_fn *fn, void *ctx, size_t max)
 {
-	int n;
-
-	s->fn = fn;
-	s->ctx = ctx;
-	s->left = max;
-	s->err = 0;
-	n = ring_buffer__consume(s->ring);
-	if (s->err)
-		return s->err;
-	if (n == -EAGAIN)
-		return max;
-	return n;
+	return ring__read(s->ring, fn, ctx, max);
 }
 
 void session__losses(const struct session *s, uint64_t loss[RT_LOSS_MAX])

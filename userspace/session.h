@@ -72,7 +72,7 @@ size_t session__sites(const struct session *s); /* attached */
 /* Takes all uprobes off. */
 void session__detach(struct session *s);
 
-int session__fd(const struct session *s); /* readable when events wait */
+int session__fd(const struct session *s); /* readable when so many events wait that it is time */
 /* Hands over what is in the ring, at most `max` events. How many, or what fn returned. */
 int session__poll(struct session *s, session_event_fn *fn, void *ctx, size_t max);
 

@@ -53,39 +53,36 @@ static void *jsonl__open(const struct sink_config *config)
 
 /* --- members: `key` is the text up to the value, such as `,"pid":` ---------------------------- */
 
-static void put_u64(struct jsonl *j, const char *key, uint64_t v)
+/* Keys are literals, whose length is known where these are inlined. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+static ALWAYS_INLINE void put_text(struct jsonl *j, const char *text)
 {
-	out__str(j->out, key);
-	out__u64(j->out, v);
+	out__bytes(j->out, text, strlen(text));
 }
 
-static void put_i64(struct jsonl *j, const char *key, int64_t v)
+static ALWAYS_INLINE void put_u64(struct jsonl *j, const char *key, uint64_t v)
 {
-	out__str(j->out, key);
-	out__i64(j->out, v);
+	out__text_u64(j->out, key, strlen(key), v);
 }
 
-static void put_bool(struct jsonl *j, const char *key, bool v)
+static ALWAYS_INLINE void put_i64(struct jsonl *j, const char *key, int64_t v)
 {
-	out__str(j->out, key);
-	out__str(j->out, v ? "true" : "false");
+	out__text_i64(j->out, key, strlen(key), v);
 }
 
-static void put_null(struct jsonl *j, const char *key)
-{
-	out__str(j->out, key);
-	out__str(j->out, "null");
-}
+#define put_bool(j, key, v) put_text(j, (v) ? key "true" : key "false")
+#define put_null(j, key)    put_text(j, key "null")
 
-static void put_str(struct jsonl *j, const char *key, const char *v)
+static ALWAYS_INLINE void put_str(struct jsonl *j, const char *key, const char *v)
 {
 	int err;
 
+	put_text(j, key);
 	if (!v) {
-		put_null(j, key);
+		put_text(j, "null");
 		return;
 	}
-	out__str(j->out, key);
 	err = strcache__print(j->strings, j->out, v);
 	if (err)
 		j->err = err;
@@ -93,12 +90,13 @@ static void put_str(struct jsonl *j, const char *key, const char *v)
 
 static int end_line(struct jsonl *j)
 {
-	out__str(j->out, "}\n");
+	put_text(j, "}\n");
 	return j->err ? j->err : out__error(j->out);
 }
 
 /* The members of a snapshot, without braces. */
-static void put_kinds(struct jsonl *j, const char *first_key, const struct rt_snapshot *s)
+static ALWAYS_INLINE void put_kinds(struct jsonl *j, const char *first_key,
+	const struct rt_snapshot *s)
 {
 	put_u64(j, first_key, rt_rss(s));
 	put_u64(j, ",\"anon\":", s->anon);
@@ -109,19 +107,19 @@ static void put_kinds(struct jsonl *j, const char *first_key, const struct rt_sn
 
 static void put_snapshot(struct jsonl *j, const char *key, const struct rt_snapshot *s)
 {
-	out__str(j->out, key);
+	put_text(j, key);
 	put_kinds(j, "{\"rss\":", s);
-	out__str(j->out, "}");
+	put_text(j, "}");
 }
 
 static void put_change(struct jsonl *j, const char *key, const struct rt_change *c)
 {
-	out__str(j->out, key);
+	put_text(j, key);
 	put_i64(j, "{\"anon\":", c->anon);
 	put_i64(j, ",\"file\":", c->file);
 	put_i64(j, ",\"shmem\":", c->shmem);
 	put_i64(j, ",\"swap\":", c->swap);
-	out__str(j->out, "}");
+	put_text(j, "}");
 }
 
 /* Whose it is, in a log of several runs. */
@@ -153,7 +151,7 @@ static void put_runs(struct jsonl *j)
 {
 	if (!j->runs)
 		return;
-	out__str(j->out, ",\"runs\":[");
+	put_text(j, ",\"runs\":[");
 	for (size_t i = 0; i < j->n_runs; i++) {
 		const struct fact_host *h = j->runs[i];
 
@@ -164,9 +162,9 @@ static void put_runs(struct jsonl *j)
 		put_u64(j, ",\"cpus\":", h->cpus);
 		put_u64(j, ",\"start_ns\":", h->start_ns);
 		put_i64(j, ",\"realtime_offset_ns\":", h->realtime_offset_ns);
-		out__str(j->out, "}");
+		put_text(j, "}");
 	}
-	out__str(j->out, "]");
+	put_text(j, "]");
 }
 
 static int jsonl__header(void *ctx, const struct fact_host *host, const struct spec_stat *specs,
@@ -184,7 +182,7 @@ static int jsonl__header(void *ctx, const struct fact_host *host, const struct s
 	put_i64(j, ",\"realtime_offset_ns\":", host->realtime_offset_ns);
 	put_u64(j, ",\"window_ns\":", host->window_ns);
 	put_u64(j, ",\"step\":", host->step);
-	out__str(j->out, ",\"specs\":[");
+	put_text(j, ",\"specs\":[");
 	for (size_t i = 0; i < n_specs; i++) {
 		const struct fact_spec *s = specs[i].spec;
 
@@ -195,9 +193,9 @@ static int jsonl__header(void *ctx, const struct fact_host *host, const struct s
 		put_str(j, ",\"return\":", s->leave[j->lang]);
 		put_bool(j, ",\"extra\":", s->extra);
 		put_str(j, ",\"unmatched\":", s->unmatched);
-		out__str(j->out, "}");
+		put_text(j, "}");
 	}
-	out__str(j->out, "]");
+	put_text(j, "]");
 	put_runs(j);
 	return end_line(j);
 }
@@ -210,7 +208,7 @@ static void put_span(struct jsonl *j, const struct row *row)
 		put_change(j, ",\"grown\":", &row->grown);
 		put_change(j, ",\"returned\":", &row->returned);
 	} else {
-		out__str(j->out, ",\"grown\":null,\"returned\":null");
+		put_text(j, ",\"grown\":null,\"returned\":null");
 	}
 	if (row->gc >= 0)
 		put_i64(j, ",\"gc\":", row->gc);
@@ -235,8 +233,8 @@ static int jsonl__row(void *ctx, const struct row *row)
 		put_u64(j, ",\"spec\":", row->spec->id);
 	else
 		put_null(j, ",\"spec\":");
-	out__str(j->out, ",\"when\":\"");
-	out__str(j->out, when_name(row->when));
+	put_text(j, ",\"when\":\"");
+	put_text(j, when_name(row->when));
 	put_kinds(j, "\",\"rss\":", &row->rss);
 	put_i64(j, ",\"delta\":", row->delta);
 	put_i64(j, ",\"total\":", row->total);
@@ -272,7 +270,7 @@ static void put_exit(struct jsonl *j, const struct proc *p)
 		put_null(j, ",\"exit\":");
 	} else if (WIFSIGNALED(p->exit_code)) {
 		put_u64(j, ",\"exit\":{\"signal\":", (uint64_t)WTERMSIG(p->exit_code));
-		out__str(j->out, "}");
+		put_text(j, "}");
 	} else {
 		put_u64(j, ",\"exit\":", (uint64_t)WEXITSTATUS(p->exit_code));
 	}
@@ -292,9 +290,9 @@ static void put_memory(struct jsonl *j, const struct proc *p)
 		put_u64(j, ",\"file\":", t->kind_peak.file);
 		put_u64(j, ",\"shmem\":", t->kind_peak.shmem);
 		put_u64(j, ",\"swap\":", t->kind_peak.swap);
-		out__str(j->out, "}}");
+		put_text(j, "}}");
 	} else {
-		out__str(j->out, ",\"first\":null,\"last\":null,\"peak\":null");
+		put_text(j, ",\"first\":null,\"last\":null,\"peak\":null");
 	}
 	if (p->have_totals) {
 		put_u64(j, ",\"minor_faults\":", p->min_flt);
@@ -304,7 +302,7 @@ static void put_memory(struct jsonl *j, const struct proc *p)
 		put_change(j, ",\"foreign\":", &t->foreign);
 		put_change(j, ",\"footprint\":", &t->footprint);
 	} else {
-		out__str(j->out, ",\"minor_faults\":null,\"major_faults\":null,\"grown\":null,"
+		put_text(j, ",\"minor_faults\":null,\"major_faults\":null,\"grown\":null,"
 			"\"returned\":null,\"foreign\":null,\"footprint\":null");
 	}
 }
@@ -352,7 +350,7 @@ static void put_func(struct jsonl *j, const struct func_stat *f, bool first)
 	put_str(j, ",\"returns_by\":", f->func->returns);
 	put_u64(j, ",\"entries\":", f->entries);
 	put_u64(j, ",\"returns\":", f->returns);
-	out__str(j->out, "}");
+	put_text(j, "}");
 }
 
 static void put_label(struct jsonl *j, const struct label_stat *l, bool first)
@@ -361,13 +359,13 @@ static void put_label(struct jsonl *j, const struct label_stat *l, bool first)
 	put_str(j, ",\"profile\":", l->profile);
 	put_bool(j, ",\"extra\":", l->extra);
 	put_u64(j, ",\"rows\":", l->rows);
-	out__str(j->out, ",\"processes\":");
+	put_text(j, ",\"processes\":");
 	for (size_t i = 0; i < l->n_pids; i++)
 		put_u64(j, i ? "," : "[", l->pids[i]);
-	out__str(j->out, l->n_pids ? "]" : "[]");
+	put_text(j, l->n_pids ? "]" : "[]");
 	put_str(j, ",\"state\":", label_state_name(l->state));
 	put_str(j, ",\"why\":", l->why);
-	out__str(j->out, "}");
+	put_text(j, "}");
 }
 
 static int jsonl__summary(void *ctx, const struct run_summary *sum)
@@ -381,28 +379,28 @@ static int jsonl__summary(void *ctx, const struct run_summary *sum)
 	put_u64(j, ",\"processes\":", sum->processes);
 	put_snapshot(j, ",\"tree_end\":", &sum->tree_end);
 	for (unsigned int i = 0; i < RT_LOSS_MAX; i++) {
-		out__str(j->out, i ? ",\"" : ",\"loss\":{\"");
-		out__str(j->out, loss_name(i));
+		put_text(j, i ? ",\"" : ",\"loss\":{\"");
+		put_text(j, loss_name(i));
 		put_u64(j, "\":", sum->loss[i]);
 	}
-	out__str(j->out, "},\"specs\":[");
+	put_text(j, "},\"specs\":[");
 	for (size_t i = 0; i < sum->n_specs; i++) {
 		put_u64(j, i ? ",{\"id\":" : "{\"id\":", sum->specs[i].spec->id);
 		put_u64(j, ",\"rows\":", sum->specs[i].rows);
 		put_str(j, ",\"unmatched\":", sum->specs[i].spec->unmatched);
-		out__str(j->out, "}");
+		put_text(j, "}");
 	}
-	out__str(j->out, "],\"labels\":[");
+	put_text(j, "],\"labels\":[");
 	for (size_t i = 0; i < sum->n_labels; i++)
 		put_label(j, &sum->labels[i], i == 0);
-	out__str(j->out, "],\"functions\":[");
+	put_text(j, "],\"functions\":[");
 	for (size_t i = 0; i < sum->n_funcs; i++)
 		put_func(j, &sum->funcs[i], i == 0);
-	out__str(j->out, "]");
+	put_text(j, "]");
 	if (sum->end) {
 		put_u64(j, ",\"end\":{\"time_ns\":", sum->end->time_ns);
 		put_str(j, ",\"reason\":", sum->end->reason ? sum->end->reason : "");
-		out__str(j->out, "}");
+		put_text(j, "}");
 	} else {
 		put_null(j, ",\"end\":");
 	}

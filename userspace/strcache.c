@@ -3,12 +3,16 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include "hash.h"
 
 /* Titles can be of any number: beyond this all are forgotten and made anew. */
 #define MAX_STRINGS 4096
+
+/* Rows name the same few strings over and over, mostly at the same addresses. */
+#define RECENT 64
 
 struct string {
 	char *form;
@@ -19,6 +23,7 @@ struct string {
 
 struct strcache {
 	struct string *strings;
+	struct string *recent[RECENT]; /* by the address that it was at; NULL: none */
 	char *(*render)(const char *s);
 };
 
@@ -35,6 +40,7 @@ static void forget_all(struct strcache *c)
 {
 	struct string *s, *tmp;
 
+	memset(c->recent, 0, sizeof(c->recent));
 	HASH_ITER(hh, c->strings, s, tmp) {
 		HASH_DELETE(hh, c->strings, s);
 		free(s->form);
@@ -76,14 +82,18 @@ fail:
 
 int strcache__print(struct strcache *c, struct out *o, const char *raw)
 {
-	size_t len = strlen(raw);
-	struct string *s;
+	size_t at = (uintptr_t)raw / 16 % RECENT, len;
+	struct string *s = c->recent[at];
 
-	HASH_FIND(hh, c->strings, raw, len, s);
-	if (!s)
-		s = make(c, raw, len);
-	if (!s)
-		return -ENOMEM;
+	if (!s || strcmp(s->raw, raw)) {
+		len = strlen(raw);
+		HASH_FIND(hh, c->strings, raw, len, s);
+		if (!s)
+			s = make(c, raw, len);
+		if (!s)
+			return -ENOMEM;
+		c->recent[at] = s;
+	}
 	out__bytes(o, s->form, s->len);
 	return 0;
 }
