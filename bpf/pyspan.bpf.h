@@ -114,7 +114,11 @@ static __always_inline bool py_is_frame_of(struct look *lk, const struct py_ref 
 {
 	struct span *s = span_at(lk->ts, ref->level);
 
-	return s && s->sp == f->frame && s->ret == f->code;
+	if (!s || s->ret != f->code)
+		return false;
+	if (!s->sp) /* seen by its entry, before it had a frame */
+		s->sp = f->frame;
+	return s->sp == f->frame;
 }
 
 /* bpf_loop callback: a fresh frame of a span that is open already. Its instruction has moved, or the
@@ -260,40 +264,40 @@ static __always_inline u64 py_caller_code(struct py_thread *pt, u32 i)
 	return pt->known > pt->floor ? py_record(pt, pt->known)->code : 0;
 }
 
-static __noinline int py_push(struct look *lk, struct rt_py *py, u32 i)
+/* A span that begins, with the frame that it has, or will have, at `depth`. */
+struct py_opening {
+	u64 frame, code, caller;
+	u32 func, depth;
+};
+
+static __noinline int py_open(struct look *lk, struct rt_py *py, const struct py_opening *o)
 {
 	struct py_thread *pt = lk->pt;
 	struct thread_state *ts = lk->ts;
-	struct py_frame *f = py_fresh(pt, i);
 	struct py_ref *ref;
 	struct span *s;
-	u32 func = f->func;
-	u64 code;
 
 	s = pt->n_refs < PY_SPANS ? span_make(ts, ts->depth) : NULL;
 	if (!s) {
 		count_loss(RT_LOSS_SPAN_DEPTH);
 		return 0;
 	}
-	s->sp = f->frame;
-	s->ret = f->code;
-	s->func = func & PY_FN_ID;
+	s->sp = o->frame;
+	s->ret = o->code;
+	s->func = o->func & PY_FN_ID;
 	s->flags = SPAN_PYTHON;
 	s->ordinal = pt->n_refs;
 	s->id = ++ts->made;
 	s->pages = ts->pages;
 	span_is_open(lk, s);
 	ref = &pt->refs[pt->n_refs & (PY_SPANS - 1)];
-	ref->depth = pt->known + 1 + i;
+	ref->depth = o->depth;
 	ref->level = ts->depth;
 	pt->n_refs++;
 	ts->depth++;
 	lk->caller = RT_NO_FUNC;
-	if (func & PY_FN_CALLER) {
-		code = py_caller_code(pt, i);
-		if (code)
-			lk->caller = py_name_of(pt, py, code);
-	}
+	if ((o->func & PY_FN_CALLER) && o->caller)
+		lk->caller = py_name_of(pt, py, o->caller);
 	return py_send_entry(lk, s, lk->py_flags);
 }
 
@@ -305,12 +309,21 @@ struct py_pushing {
 static long py_push_step(u32 i, struct py_pushing *p)
 {
 	struct py_thread *pt = p->lk->pt;
+	struct py_opening o;
+	struct py_frame *f;
 
 	i += pt->push_from;
 	if (i >= py_fresh_count(pt))
 		return 1;
-	if (py_fresh(pt, i)->func)
-		py_push(p->lk, p->py, i);
+	f = py_fresh(pt, i);
+	if (!f->func)
+		return 0;
+	o.frame = f->frame;
+	o.code = f->code;
+	o.func = f->func;
+	o.caller = py_caller_code(pt, i);
+	o.depth = pt->known + 1 + i;
+	py_open(p->lk, p->py, &o);
 	return 0;
 }
 
@@ -368,6 +381,65 @@ static __always_inline void look_done(struct look *lk, u32 change)
 		pt->sure_ns = lk->now;
 		pt->sure_own = pt->own;
 	}
+}
+
+/* --- entries ----------------------------------------------------------------------------------------- */
+
+#define PY_FUNC_CODE 48 /* PyFunctionObject.func_code, 3.11 to 3.15: Include/cpython/funcobject.h */
+
+/* The code of the function that is about to run: its function object is at hand, or its frame. */
+static __always_inline u64 py_entered(const struct rt_py *py, u64 arg, bool is_frame)
+{
+	u64 code = 0;
+
+	if (!is_frame && (py->flags & RT_PY_TAGGED))
+		arg &= ~7ULL;
+	if (bpf_probe_read_user(&code, sizeof(code), (void *)(arg + (is_frame ? py->frame_code : PY_FUNC_CODE))))
+		return 0;
+	return is_frame && (py->flags & RT_PY_TAGGED) ? code & ~7ULL : code;
+}
+
+/*
+ * A probe on what makes frames: for functions that are over before anything else looks. It may be
+ * before the function is on the stack; the next look finds it there, or finds that it has returned.
+ */
+static __always_inline int on_python_function(u64 arg, bool is_frame)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct look lk = {.func = RT_NO_FUNC};
+	struct mm_struct *mm = task->mm;
+	struct py_opening o = {};
+	struct rt_py *py;
+	s64 pages[MM_KINDS];
+
+	lk.ts = thread_get(task, mm);
+	if (!py_possible() || !lk.ts || lk.ts->borrowed)
+		return 0;
+	lk.st = mm_of(mm);
+	py = bpf_map_lookup_elem(&pys, &lk.ts->tgid);
+	if (!lk.st || !py)
+		return 0;
+	lk.pt = py_thread_get(&lk, task);
+	o.code = lk.pt ? py_entered(py, arg, is_frame) : 0;
+	o.func = o.code ? py_func_of(lk.pt, py, o.code, 0) : 0;
+	if (!o.func)
+		return 0;
+	lk.now = bpf_ktime_get_ns();
+	if (!look_snapshot(&lk, mm, task, pages))
+		return 0;
+	lk.ts->busy = 1;
+	py = look_python(&lk, task);
+	if (py) {
+		report_spans(&lk, task, py);
+		look_done(&lk, 0);
+		o.frame = is_frame ? arg : 0;
+		o.depth = lk.pt->depth + 1;
+		o.caller = lk.pt->depth > lk.pt->floor ? py_record(lk.pt, lk.pt->depth)->code : 0;
+		lk.py_flags = 0;
+		py_open(&lk, py, &o);
+	}
+	lk.ts->busy = 0;
+	return 0;
 }
 
 /* A forked child has its parent's frames, and the spans that are open in them. */

@@ -15,7 +15,8 @@
 #include "pytext.h"
 #include "python.h"
 
-#define AGAIN_NS 20000000ULL /* between two looks at a Python that is not ready */
+#define AGAIN_NS  20000000ULL /* between two looks at a Python that is not ready */
+#define SETTLE_NS 30000000000ULL /* without a wanted function: what had to begin has begun */
 
 enum state {
 	PY_UNKNOWN, /* none found so far */
@@ -29,6 +30,10 @@ struct py_process {
 	enum state state;
 	bool execed;	   /* since tracing began */
 	uint64_t since_ns; /* as in pytrace__scan */
+	uint32_t version;
+	struct uprobe_links *entries; /* probes on entries, or NULL */
+	bool entries_over;	      /* they had their time, or are not to be had */
+	uint64_t active_ns;	      /* when it last entered or left a wanted function */
 	UT_hash_handle hh;
 };
 
@@ -37,7 +42,7 @@ struct pytrace {
 	struct python_files *files;
 	struct py_process *processes;
 	uint64_t again_ns;
-	size_t looked, n_again;
+	size_t looked, n_again, n_entries;
 	bool wanted; /* there are Python specs */
 	bool armed;  /* from the start: some spec has no profile that tells when it begins to matter */
 };
@@ -56,8 +61,16 @@ struct pytrace *pytrace__new(const struct pytrace_config *config)
 	return NULL;
 }
 
+static void entries_off(struct pytrace *p, struct py_process *proc)
+{
+	p->n_entries -= proc->entries != NULL;
+	uprobe_links__free(proc->entries);
+	proc->entries = NULL;
+}
+
 static void drop(struct pytrace *p, struct py_process *proc)
 {
+	entries_off(p, proc);
 	HASH_DEL(p->processes, proc);
 	p->n_again -= proc->state == PY_AGAIN;
 	free(proc);
@@ -193,15 +206,56 @@ static void refuse(struct pytrace *p, struct py_process *proc, const char *why)
 	set_state(p, proc, PY_OFF);
 }
 
-/* Addresses of this program are told from those of all others by a number that no other has. */
-static uint64_t new_space(pid_t pid)
+static uint64_t clock_now(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return ((uint64_t)now.tv_sec * 1000000000 + now.tv_nsec) << 22 ^ (uint64_t)pid;
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
+/* Addresses of this program are told from those of all others by a number that no other has. */
+static uint64_t new_space(pid_t pid)
+{
+	return clock_now() << 22 ^ (uint64_t)pid;
+}
+
+/*
+ * Functions that are entered and over between two looks are seen by probes on the interpreter. In
+ * 3.11 and later these are hit by calls from places that are new, so by next to nothing once a program
+ * has settled, but by millions while it imports: where a profile has a sign, not before that. Up to
+ * 3.10 they are hit by every call: not before something wanted was seen, and not for long.
+ */
+static void entries_on(struct pytrace *p, struct py_process *proc)
+{
+	struct python_sites *sites;
+	struct uprobe_site site[PYTHON_SITES] = {0};
+	char why[512] = "";
+	int err;
+
+	if (proc->entries || proc->entries_over || proc->state != PY_LOOKED)
+		return;
+	sites = malloc(sizeof(*sites));
+	if (!sites)
+		return;
+	err = python__entry_sites(p->files, proc->pid, sites, why, sizeof(why));
+	for (size_t i = 0; !err && i < sites->n; i++) {
+		site[i].offset = sites->offset[i];
+		site[i].cookie = strcmp(sites->symbol[i], "_PyEvalFramePushAndInit") != 0;
+	}
+	if (!err)
+		err = session__watch_entries(p->config.session, proc->pid, sites->path, site, sites->n,
+			&proc->entries);
+	free(sites);
+	p->n_entries += proc->entries != NULL;
+	proc->entries_over = err;
+	proc->active_ns = clock_now();
+	if (err && err != -ESRCH)
+		log_debug("process %d: entries of short Python functions are not seen: %s", proc->pid,
+			*why ? why : strerror(-err));
+}
+
+/* A look at a process of which nothing is known yet. */
 static void look(struct pytrace *p, struct py_process *proc)
 {
 	char why[512] = "";
@@ -220,8 +274,13 @@ static void look(struct pytrace *p, struct py_process *proc)
 	py.since_ns = proc->since_ns;
 	py.flags |= p->armed ? RT_PY_ARMED : 0;
 	err = session__install_python(p->config.session, proc->pid, &py);
+	proc->version = py.version;
 	if (!err)
 		set_state(p, proc, PY_LOOKED);
+	if (!err && p->armed && py.version >= 0x030b)
+		entries_on(p, proc);
+	else if (!err)
+		return;
 	else if (err != -ESRCH)
 		refuse(p, proc, strerror(-err));
 }
@@ -247,12 +306,18 @@ int pytrace__tick(struct pytrace *p, uint64_t now_ns)
 {
 	struct py_process *proc, *next;
 
-	if (!p->n_again || now_ns < p->again_ns)
+	if (!(p->n_again + p->n_entries) || now_ns < p->again_ns)
 		return 0;
 	p->again_ns = now_ns + AGAIN_NS;
-	HASH_ITER(hh, p->processes, proc, next)
+	HASH_ITER(hh, p->processes, proc, next) {
 		if (proc->state == PY_AGAIN)
 			look(p, proc);
+		if (!proc->entries || now_ns < proc->active_ns + SETTLE_NS ||
+			(p->armed && proc->version >= 0x030b))
+			continue;
+		entries_off(p, proc);
+		proc->entries_over = true;
+	}
 	return 0;
 }
 
@@ -341,6 +406,14 @@ static int tell(struct pytrace *p, const struct rt_pycode *ev, struct named *n, 
 	return err;
 }
 
+static void on_wanted(struct pytrace *p, pid_t pid)
+{
+	struct py_process *proc = find(p, pid);
+
+	if (proc)
+		entries_on(p, proc);
+}
+
 /* A function that the kernel side takes for one that is wanted: which specs mean it? */
 static int on_function(struct pytrace *p, const struct rt_pycode *ev)
 {
@@ -368,7 +441,9 @@ static int on_function(struct pytrace *p, const struct rt_pycode *ev)
 			tail = spec->binary;
 		specs[n_specs++] = i;
 	}
-	if (!n_specs && !sign)
+	if (sign || n_specs)
+		on_wanted(p, ev->h.pid);
+	else
 		session__unwant(p->config.session, ev->ident, ev->func, ev->want & RT_PY_NAMED);
 	err = tell(p, ev, n, specs, n_specs, tail ? tail : short_path(n->file));
 out:
@@ -389,7 +464,10 @@ static int on_fork(struct pytrace *p, const struct rt_fork *ev)
 		return -ENOMEM;
 	child->execed = true; /* it began under trace */
 	child->since_ns = 0;
+	child->version = parent->version;
 	set_state(p, child, parent->state);
+	if (parent->entries)
+		entries_on(p, child);
 	return 0;
 }
 
@@ -408,9 +486,18 @@ int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
 		proc = get(p, ev->pid);
 		if (!proc)
 			return -ENOMEM;
+		entries_off(p, proc);
+		proc->entries_over = false;
 		proc->execed = true;
 		proc->since_ns = 0;
 		set_state(p, proc, PY_UNKNOWN);
+		return 0;
+	case RT_EV_CHECKPOINT:
+		if (!p->n_entries || ((const struct rt_checkpoint *)ev)->func < RT_PY_FUNC_BASE)
+			return 0;
+		proc = find(p, ev->pid);
+		if (proc)
+			proc->active_ns = ev->time_ns;
 		return 0;
 	case RT_EV_EXIT:
 		proc = find(p, ev->pid);

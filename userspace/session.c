@@ -54,6 +54,7 @@ static void set_knobs(struct session *s, const struct session_config *config)
 		uprobe_prepare_multi(bpf->progs.on_function);
 		uprobe_prepare_multi(bpf->progs.on_uretprobe);
 		uprobe_prepare_multi(bpf->progs.on_mapped);
+		uprobe_prepare_multi(bpf->progs.on_python_entry);
 	}
 	bpf_program__set_autoload(bpf->progs.init_cpu_offsets, s->per_cpu_areas);
 	bpf_program__set_autoload(bpf->progs.install_python, s->python);
@@ -61,6 +62,8 @@ static void set_knobs(struct session *s, const struct session_config *config)
 	bpf_program__set_autoattach(bpf->progs.on_function, false);
 	bpf_program__set_autoattach(bpf->progs.on_uretprobe, false);
 	bpf_program__set_autoattach(bpf->progs.on_mapped, false);
+	bpf_program__set_autoload(bpf->progs.on_python_entry, s->python);
+	bpf_program__set_autoattach(bpf->progs.on_python_entry, false);
 	bpf_program__set_autoattach(bpf->progs.on_task, false);
 }
 
@@ -318,6 +321,25 @@ void session__unwant(struct session *s, uint64_t ident, uint32_t func, bool name
 	bpf_map__delete_elem(s->bpf->maps.py_funcs, &ident, sizeof(ident), 0);
 }
 
+int session__watch_entries(struct session *s, pid_t pid, const char *path, const struct uprobe_site *sites,
+	size_t n, struct uprobe_links **out)
+{
+	struct uprobe_links *links = uprobe_links__new();
+	size_t *refused = calloc(n, sizeof(*refused)), n_refused;
+	int err = -ENOMEM;
+
+	if (links && refused)
+		err = uprobe_attach(links, s->bpf->progs.on_python_entry, s->multi, UPROBE_PLAIN, pid, path,
+			sites, n, refused, &n_refused);
+	free(refused);
+	if (err) {
+		uprobe_links__free(links);
+		return err;
+	}
+	*out = links;
+	return 0;
+}
+
 int session__attach(struct session *s, enum session_prog prog, const char *path,
 	const struct uprobe_site *sites, size_t n, size_t *refused, size_t *n_refused)
 {
@@ -328,7 +350,7 @@ int session__attach(struct session *s, enum session_prog prog, const char *path,
 	};
 
 	return uprobe_attach(s->uprobes, progs[prog], s->multi,
-		prog == SESSION_URETPROBE ? UPROBE_RETURN : UPROBE_PLAIN, path, sites, n, refused,
+		prog == SESSION_URETPROBE ? UPROBE_RETURN : UPROBE_PLAIN, 0, path, sites, n, refused,
 		n_refused);
 }
 

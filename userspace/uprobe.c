@@ -75,7 +75,7 @@ static int keep(struct uprobe_links *l, int fd, struct bpf_link *perf, size_t si
 }
 
 static int link_multi(int prog_fd, const char *path, const uint64_t *offsets, const uint64_t *cookies,
-	const uint64_t *semaphores, size_t n, bool ret)
+	const uint64_t *semaphores, size_t n, bool ret, pid_t pid)
 {
 	struct link_create_uprobe_multi attr = {.prog_fd = prog_fd,
 		.attach_type = ATTACH_TRACE_UPROBE_MULTI,
@@ -84,7 +84,8 @@ static int link_multi(int prog_fd, const char *path, const uint64_t *offsets, co
 		.cookies = (uintptr_t)cookies,
 		.ref_ctr_offsets = (uintptr_t)semaphores,
 		.cnt = n,
-		.multi_flags = ret ? UPROBE_MULTI_RETURN : 0};
+		.multi_flags = ret ? UPROBE_MULTI_RETURN : 0,
+		.pid = pid};
 	int fd = syscall(SYS_bpf, LINK_CREATE, &attr, sizeof(attr));
 
 	return fd < 0 ? -errno : fd;
@@ -105,7 +106,7 @@ bool uprobe_has_multi(void)
 	prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "multi_probe", "GPL", insns, 2, &opts);
 	if (prog < 0)
 		return false;
-	link = link_multi(prog, "/", &offset, NULL, NULL, 1, false);
+	link = link_multi(prog, "/", &offset, NULL, NULL, 1, false, 0);
 	close(prog);
 	if (link >= 0)
 		close(link);
@@ -122,6 +123,7 @@ struct attach_job {
 	struct bpf_program *prog; /* one by one, */
 	int prog_fd;		  /* or as one link */
 	const char *path;
+	pid_t pid;
 	bool ret;
 	uint64_t *offsets, *cookies, *semaphores;
 	bool have_semaphores;
@@ -135,7 +137,8 @@ static int attach_range(struct attach_job *job, size_t from, size_t n)
 	int fd, err;
 
 	fd = link_multi(job->prog_fd, job->path, job->offsets + from,
-		job->cookies + from, job->have_semaphores ? job->semaphores + from : NULL, n, job->ret);
+		job->cookies + from, job->have_semaphores ? job->semaphores + from : NULL, n, job->ret,
+		job->pid);
 	if (fd >= 0)
 		return keep(job->links, fd, NULL, n);
 	if (fd == -ENOMEM || fd == -EPERM || fd == -EACCES || fd == -ENOENT || fd == -EMFILE)
@@ -178,7 +181,7 @@ static int attach_one_by_one(struct attach_job *job, const struct uprobe_site *s
 		struct bpf_link *link;
 		int err;
 
-		link = bpf_program__attach_uprobe_opts(job->prog, -1, job->path, sites[i].offset, &opts);
+		link = bpf_program__attach_uprobe_opts(job->prog, job->pid ? job->pid : -1, job->path, sites[i].offset, &opts);
 		if (!link) {
 			job->err = -errno;
 			job->refused[job->n_refused++] = i;
@@ -192,10 +195,11 @@ static int attach_one_by_one(struct attach_job *job, const struct uprobe_site *s
 }
 
 int uprobe_attach(struct uprobe_links *links, struct bpf_program *prog, bool multi, enum uprobe_how how,
-	const char *path, const struct uprobe_site *sites, size_t n, size_t *refused,
+	pid_t pid, const char *path, const struct uprobe_site *sites, size_t n, size_t *refused,
 	size_t *n_refused)
 {
 	struct attach_job job = {.links = links,
+		.pid = pid,
 		.prog = prog,
 		.prog_fd = bpf_program__fd(prog),
 		.path = path,

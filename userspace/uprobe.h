@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct bpf_program;
 
@@ -37,12 +38,13 @@ enum uprobe_how {
 };
 
 /*
- * Attaches prog, in every process, to the sites of the file that `path` names. A site that the
+ * Attaches prog to the sites of the file that `path` names, in every process, or, unless `pid` is 0,
+ * in that one only (and not in its children). A site that the
  * kernel refuses does not keep the others out: its index goes to refused[] (room for n), their
  * number to *n_refused. 0, or -errno when nothing could be attached at all.
  */
 int uprobe_attach(struct uprobe_links *links, struct bpf_program *prog, bool multi, enum uprobe_how how,
-	const char *path, const struct uprobe_site *sites, size_t n, size_t *refused,
+	pid_t pid, const char *path, const struct uprobe_site *sites, size_t n, size_t *refused,
 	size_t *n_refused);
 
 /* One uprobe_multi link of any program, by descriptor. 0, or -errno. */
