@@ -106,6 +106,28 @@ Test(fact, spec_comes_back_with_and_without_its_optional_strings)
 	cr_assert_null(back.spec.leave[1]);
 	cr_assert_null(back.spec.unmatched);
 	cr_assert_not(back.spec.extra);
+	cr_assert_null(back.spec.caller);
+	cr_assert_not(back.spec.inside || back.spec.outermost || back.spec.nth || back.spec.absent);
+	fact__clear(&back);
+}
+
+Test(fact, conditions_of_a_spec_come_back_and_old_tapes_have_none)
+{
+	static const char old[] = "{\"id\":1,\"text\":\"b:f\"}";
+	struct record rec = { .kind = REC_SPEC, .len = sizeof(old) - 1, .data = old };
+	struct fact f = { REC_SPEC, .spec = { .id = 3, .text = "py:a.py:f", .inside = 8,
+		.caller = "A.<locals>.*", .outermost = true, .nth = 2, .unmatched = "no a.py",
+		.absent = true } };
+	struct fact back = travel(&f);
+
+	cr_assert_eq(back.spec.inside, 8);
+	cr_assert_str_eq(back.spec.caller, "A.<locals>.*");
+	cr_assert(back.spec.outermost && back.spec.absent);
+	cr_assert_eq(back.spec.nth, 2);
+	fact__clear(&back);
+	cr_assert_eq(fact__decode(&rec, &back), 0);
+	cr_assert_null(back.spec.caller);
+	cr_assert_not(back.spec.inside || back.spec.outermost || back.spec.nth || back.spec.absent);
 	fact__clear(&back);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Tapes made here, merged, and told as lines of text: what each is worth alone is the model. */
 #include "merge.h"
+#include "labels.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -208,6 +209,15 @@ static int see_process(void *ctx, const struct proc *p)
 	return 0;
 }
 
+static void see_label(struct seen *s, const struct label_stat *l)
+{
+	fprintf(s->f, "0 label %s rows %lu %s in ", l->label, (unsigned long)l->rows,
+		label_state_name(l->state));
+	for (size_t i = 0; i < l->n_pids; i++)
+		fprintf(s->f, "%s%u", i ? "," : "", l->pids[i]);
+	fprintf(s->f, "%s%s\n", l->why ? " why " : "", l->why ? l->why : "");
+}
+
 static int see_summary(void *ctx, const struct run_summary *sum)
 {
 	struct seen *s = ctx;
@@ -229,6 +239,8 @@ static int see_summary(void *ctx, const struct run_summary *sum)
 		fprintf(s->f, "0 func %u %s %lu %lu\n", s->funcs[i].func->id,
 			s->funcs[i].func->name, (unsigned long)s->funcs[i].entries,
 			(unsigned long)s->funcs[i].returns);
+	for (size_t i = 0; i < sum->n_labels; i++)
+		see_label(s, &sum->labels[i]);
 	return 0;
 }
 
@@ -353,7 +365,8 @@ Test(merge, rows_of_two_hosts_are_in_the_order_of_realtime)
 		"2 hostb process 6 born 1050 end 2500 rows 2\n"
 		"1 hosta process 5 born 1100 end 0 rows 2\n"
 		"0 spec 0 bin:x rows 4\n"
-		"0 func 0 x 4 0\n");
+		"0 func 0 x 4 0\n"
+		"0 label x rows 4 seen in 5,6\n");
 	cr_expect_str_eq(s.names, "hosta;hostb;hosta, hostb");
 	cr_expect_eq(s.runs, 2);
 	cr_expect_eq(s.header.start_ns, 100, "the first to begin");
@@ -389,7 +402,8 @@ Test(merge, equal_pids_of_two_tapes_are_two_processes)
 		"1 box process 5 born 10 end 0 rows 2\n"
 		"2 box process 5 born 11 end 0 rows 2\n"
 		"0 spec 0 bin:x rows 4\n"
-		"0 func 0 x 4 0\n");
+		"0 func 0 x 4 0\n"
+		"0 label x rows 4 seen in 5,5\n");
 	cr_expect_str_eq(s.names, "box;box;box", "a host is named once");
 	free(s.text);
 	tapes__free(&t);
@@ -432,6 +446,104 @@ Test(merge, specs_in_the_same_words_are_one)
 			  "0 func 1 y 1 0\n"),
 		"%s", s.text);
 	cr_expect_not(s.ended, "neither has an end");
+	free(s.text);
+	tapes__free(&t);
+}
+
+/* A tape whose specs have ids from `id` on: an inner one that is to be inside of a hidden one. */
+static void conditional_tape(struct tapes *t, char *name, unsigned int id, char *why)
+{
+	struct tape_writer *w = add_tape(t);
+
+	put_host(w, name, 1, BOOT);
+	if (id)
+		put_spec(w, 0, "bin:other", "other", why);
+	put_fact(w, REC_SPEC, spec, .id = id, .text = "bin:g inside py:a.py:f", .inside = id + 2,
+		.nth = 2, .entry = { "g", "g" }, .leave = { "g end", "g end" });
+	put_fact(w, REC_SPEC, spec, .id = id + 1, .text = "py:a.py:f");
+	put_fact(w, REC_SPEC, spec, .id = id + 2, .text = "py:a.py:h", .caller = "A.*",
+		.entry = { "h", "h" }, .unmatched = why, .absent = why);
+	put_func(w, 3, "g", id);
+	put_func(w, RT_PY_FUNC_BASE + id, "a.py:f", id + 1);
+	put_func(w, RT_PY_FUNC_BASE + 9, "a.py:h", id + 2);
+	put_func(w, RT_PY_FUNC_BASE + 10 + id, "a.py:A.m", 99);
+	put_event(w, cp, .pid = 5, .time_ns = 10 + id, .func = RT_PY_FUNC_BASE + id,
+		.when = RT_ENTRY, .span = 1);
+	for (unsigned int span = 2; span < 5; span++) {
+		put_event(w, cp, .pid = 5, .time_ns = 10 * span + id, .func = 3, .when = RT_ENTRY,
+			.span = span);
+		put_event(w, cp, .pid = 5, .time_ns = 10 * span + id + 5, .func = 3,
+			.when = RT_RETURN, .span = span);
+	}
+	if (!why)
+		put_event(w, cp, .pid = 5, .time_ns = 70, .func = RT_PY_FUNC_BASE + 9,
+			.when = RT_ENTRY, .span = 6, .caller = RT_PY_FUNC_BASE + 10 + id);
+	put_end(w, 100, "exit");
+}
+
+Test(merge, conditions_are_judged_by_the_ids_of_each_run)
+{
+	struct tapes t = { .dir = scratch__new() };
+	struct seen s;
+
+	conditional_tape(&t, "a", 0, "no h in a");
+	conditional_tape(&t, "b", 1, NULL);
+	s = merged(&t);
+	cr_expect_eq(s.n_header_specs, 4, "%s", s.text);
+	cr_expect(strstr(s.text, "1 a row 30 late 0 pid 5 start 5 g spec 1 "), "%s", s.text);
+	cr_expect(strstr(s.text, "1 a row 35 late 0 pid 5 start 5 g end spec 1 "), "%s", s.text);
+	cr_expect(strstr(s.text, "2 b row 31 late 0 pid 5 start 5 g spec 1 "), "%s", s.text);
+	cr_expect(strstr(s.text, "2 b row 36 late 0 pid 5 start 5 g end spec 1 "), "%s", s.text);
+	cr_expect(strstr(s.text, "2 b row 70 late 0 pid 5 start 5 h spec 2 "), "%s", s.text);
+	cr_expect_eq(s.seq, 5);
+	cr_expect(strstr(s.text,
+			  "0 spec 0 py:a.py:f rows 0\n"
+			  "0 spec 1 bin:g inside py:a.py:f rows 4\n"
+			  "0 spec 2 py:a.py:h rows 1\n"
+			  "0 spec 3 bin:other rows 0\n"),
+		"%s", s.text);
+	cr_expect(strstr(s.text,
+			  "0 label g rows 2 seen in 5,5\n"
+			  "0 label g end rows 2 seen in 5,5\n"
+			  "0 label h rows 1 seen in 5\n"
+			  "0 label other rows 0 not seen in \n"),
+		"%s", s.text);
+	free(s.text);
+	tapes__free(&t);
+}
+
+Test(merge, a_label_is_absent_only_where_no_run_has_it)
+{
+	struct tapes t = { .dir = scratch__new() };
+	struct seen s;
+
+	conditional_tape(&t, "a", 0, "no h in a");
+	conditional_tape(&t, "b", 0, "no h in b");
+	s = merged(&t);
+	cr_expect(strstr(s.text,
+			  "0 label h rows 0 not in this version in  why no h in a; no h in b\n"),
+		"%s", s.text);
+	free(s.text);
+	tapes__free(&t);
+}
+
+Test(merge, specs_around_each_other_or_around_nothing_do_no_harm)
+{
+	struct tapes t = { .dir = scratch__new() };
+	struct seen s;
+
+	for (int i = 0; i < 2; i++) {
+		struct tape_writer *w = add_tape(&t);
+
+		put_host(w, "box", 1, BOOT);
+		put_fact(w, REC_SPEC, spec, .id = 0, .text = "a", .inside = 2);
+		put_fact(w, REC_SPEC, spec, .id = 1, .text = "b", .inside = 1);
+		put_fact(w, REC_SPEC, spec, .id = 2, .text = "c", .inside = 3);
+		put_fact(w, REC_SPEC, spec, .id = 3, .text = "d", .inside = UINT32_MAX);
+		put_end(w, 10, "exit");
+	}
+	s = merged(&t);
+	cr_expect_leq(s.n_header_specs, 8);
 	free(s.text);
 	tapes__free(&t);
 }

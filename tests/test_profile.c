@@ -45,6 +45,15 @@ static struct profile *loaded(const char *text)
 	return p;
 }
 
+/* One place may have rows of several labels. */
+static bool is_same(const struct checkpoint_spec *a, const struct checkpoint_spec *b)
+{
+	const char *x = a->entry[LANG_EN] ? a->entry[LANG_EN] : a->leave[LANG_EN];
+	const char *y = b->entry[LANG_EN] ? b->entry[LANG_EN] : b->leave[LANG_EN];
+
+	return !strcmp(a->text, b->text) && (!x || !y || !strcmp(x, y));
+}
+
 Test(profile, every_shipped_one_loads_and_is_complete)
 {
 	size_t n_profiles = 0;
@@ -61,17 +70,17 @@ Test(profile, every_shipped_one_loads_and_is_complete)
 		cr_expect_gt(n, 5);
 		for (size_t i = 0; i < n; i++) {
 			cr_expect_eq(specs[i].profile, profile__name(p));
-			cr_expect(specs[i].entry[LANG_ZH] || specs[i].leave[LANG_ZH], "%s",
-				  specs[i].text);
+			cr_expect_neq(!specs[i].sign, !(specs[i].entry[LANG_ZH] ||
+				  specs[i].leave[LANG_ZH]), "%s", specs[i].text);
 			cr_expect_eq(!specs[i].entry[LANG_ZH], !specs[i].entry[LANG_EN]);
 			cr_expect_eq(!specs[i].leave[LANG_ZH], !specs[i].leave[LANG_EN]);
 			for (size_t k = 0; k < i; k++)
-				cr_expect(strcmp(specs[i].text, specs[k].text), "%s: %s twice", *name,
+				cr_expect(!is_same(&specs[i], &specs[k]), "%s: %s twice", *name,
 					  specs[i].text);
 		}
 		profile__free(p);
 	}
-	cr_expect_eq(n_profiles, 4);
+	cr_expect_eq(n_profiles, 5);
 }
 
 Test(profile, shipped_ones_know_their_programs)
@@ -99,6 +108,17 @@ Test(profile, shipped_ones_know_their_programs)
 		{ "torch", NULL, NULL, "/venv/torch/lib/libtorch_cpu.so.py", false },
 		{ "torch", NULL, NULL, "/venv/torch/lib/libtorch_cuda.so", false },
 		{ "postgres", NULL, NULL, "/usr/bin/postgres", false },
+		{ "vllm", "/usr/bin/python3.11", "/venv/bin/python /venv/bin/vllm serve x -tp 2", NULL,
+		  true },
+		{ "vllm", "/usr/bin/python3.11", "vllm serve --model Qwen3-8B", NULL, true },
+		{ "vllm", "/usr/bin/python3.11", "python3 -m vllm.entrypoints.openai.api_server", NULL,
+		  true },
+		{ "vllm", "/usr/bin/python3.11", "VLLM::EngineCore", NULL, true },
+		{ "vllm", "/usr/bin/python3.11", "VLLM::EngineCore_DP1", NULL, true },
+		{ "vllm", "/usr/bin/python3.11", "VLLM::Worker_TP0", NULL, true },
+		{ "vllm", "/usr/bin/python3.11", "vllm bench serve", NULL, false },
+		{ "vllm", "/usr/bin/python3.11", "vim vllm serve", NULL, false },
+		{ "vllm", "/usr/bin/python3.11", "python3 train.py", NULL, false },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -158,6 +178,147 @@ Test(profile, labels_come_in_two_languages_and_for_each_end)
 	cr_expect_eq(specs[6].type, SPEC_ADDRESS);
 	cr_expect_eq(specs[6].addr, 0x10);
 	cr_expect_null(profile__roles(p));
+	profile__free(p);
+}
+
+Test(profile, python_functions_and_conditions_become_specs)
+{
+	struct profile *p = loaded("name: x\ncheckpoints:\n"
+				   "  - {python: 'a/b.py:A.f', label: f, label_zh: 甲}\n"
+				   "  - {python: 'a.b:A.g', entry: g, caller: 'A.*', outermost: true}\n"
+				   "  - {function: 'l:h', inside: 'py:a/b.py:A.f', nth: 2}\n"
+				   "  - {usdt: 'l:p:n', inside: 'l:operator new(unsigned long)'}\n"
+				   "  - {python: 'a/b.py:A.f', outermost: false, return: r}\n"
+				   "  - {python: 'a/b.py:main', sign: true}\n");
+	const struct checkpoint_spec *specs;
+	size_t n;
+
+	specs = profile__specs(p, &n);
+	cr_assert_eq(n, 6);
+	cr_expect_eq(specs[0].type, SPEC_PYTHON);
+	cr_expect(!specs[0].module && specs[1].module);
+	cr_expect_str_eq(specs[0].entry[LANG_ZH], "甲之前");
+	cr_expect_str_eq(specs[0].leave[LANG_EN], "after f");
+	cr_expect_str_eq(specs[1].text, "py:a.b:A.g caller A.* outermost");
+	cr_expect_str_eq(specs[1].when.caller, "A.*");
+	cr_expect(specs[1].when.outermost);
+	cr_expect_str_eq(specs[2].text, "l:h inside py:a/b.py:A.f nth 2");
+	cr_expect_str_eq(specs[2].target, "l:h");
+	cr_expect_str_eq(specs[2].when.inside, "py:a/b.py:A.f");
+	cr_expect_eq(specs[2].when.nth, 2);
+	cr_expect_str_eq(specs[3].when.inside, "l:operator new(unsigned long)");
+	cr_expect(!specs[4].when.outermost && !specs[4].sign);
+	cr_expect_str_eq(specs[4].leave[LANG_ZH], "r");
+	cr_expect(specs[5].sign);
+	for (int lang = LANG_ZH; lang <= LANG_EN; lang++)
+		cr_expect(!specs[5].entry[lang] && !specs[5].leave[lang]);
+	profile__free(p);
+}
+
+/* The labels of the log that is built into vLLM, in the order of its description. */
+static const char *const seed_labels[] = {
+	"EngineCore初始化开始",
+	"创建ModelExecutor之前",
+	"创建ModelExecutor之后",
+	"初始化KV Cache之前",
+	"初始化KV Cache之后",
+	"调用initialize_cache之前",
+	"调用initialize_cache之后",
+	"创建StructuredOutputManager之前",
+	"创建StructuredOutputManager之后",
+	"创建Scheduler之前",
+	"创建Scheduler之后",
+	"Worker.initialize_cache之前",
+	"Worker.initialize_cache之后",
+	"初始化workspace_manager之前",
+	"初始化workspace_manager之后",
+	"创建ModelRunner之前",
+	"创建ModelRunner之后",
+	"Worker.load_model之前",
+	"Worker.load_model之后",
+	"GPUModelRunner.__init__开始",
+	"GPUModelRunner:创建InputBatch之前",
+	"GPUModelRunner:创建InputBatch之后",
+	"ModelRunner.load_model:开始加载模型权重之前",
+	"ModelRunner.load_model:调用model_loader.load_model之前",
+	"ModelRunner.load_model:调用model_loader.load_model之后",
+	"InputBatch:创建token_ids_cpu_tensor之前",
+	"InputBatch:创建token_ids_cpu_tensor之后",
+	"InputBatch:创建is_token_ids_tensor之前",
+	"InputBatch:创建is_token_ids_tensor之后",
+	"_initialize_kv_caches:获取kv_cache_specs之前",
+	"_initialize_kv_caches:获取kv_cache_specs之后",
+	"_initialize_kv_caches:调用determine_available_memory之前",
+	"_initialize_kv_caches:调用determine_available_memory之后",
+	"_initialize_kv_caches:调用get_kv_cache_configs之前",
+	"_initialize_kv_caches:调用get_kv_cache_configs之后",
+	"_initialize_kv_caches:调用initialize_from_config之前",
+	"_initialize_kv_caches:调用initialize_from_config之后",
+	"WorkerWrapper.initialize_from_config之前",
+	"WorkerWrapper.initialize_from_config之后",
+	"WorkerWrapper.init_device之前",
+	"WorkerWrapper.init_device之后",
+};
+
+enum { N_SEED = sizeof(seed_labels) / sizeof(*seed_labels) };
+
+/* Adds a label that is not there yet. */
+static size_t add_label(const char **list, size_t n, const char *label)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!label || !strcmp(list[i], label))
+			return n;
+	if (label)
+		list[n++] = label;
+	return n;
+}
+
+Test(profile, vllm_has_the_labels_of_its_own_log_in_their_order)
+{
+	const char *labels[200] = { 0 };
+	const struct checkpoint_spec *specs;
+	char err[512] = "";
+	struct profile *p;
+	size_t n, n_labels = 0;
+
+	cr_assert_eq(profile__load("vllm", &p, err, sizeof(err)), 0, "%s", err);
+	specs = profile__specs(p, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (specs[i].extra)
+			continue;
+		n_labels = add_label(labels, n_labels, specs[i].entry[LANG_ZH]);
+		n_labels = add_label(labels, n_labels, specs[i].leave[LANG_ZH]);
+	}
+	cr_expect_eq(N_SEED, 41);
+	cr_expect_eq(n_labels, N_SEED);
+	for (size_t i = 0; i < N_SEED && i < n_labels; i++)
+		cr_expect_str_eq(labels[i], seed_labels[i]);
+	profile__free(p);
+}
+
+Test(profile, alternatives_of_vllm_have_the_same_words_in_both_languages)
+{
+	const struct checkpoint_spec *specs;
+	char err[512] = "";
+	struct profile *p;
+	size_t n;
+
+	cr_assert_eq(profile__load("vllm", &p, err, sizeof(err)), 0, "%s", err);
+	specs = profile__specs(p, &n);
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < i; k++) {
+			char *const *a = specs[i].entry, *const *b = specs[k].entry;
+
+			if (a[LANG_EN] && b[LANG_EN])
+				cr_expect_eq(!strcmp(a[LANG_EN], b[LANG_EN]),
+					     !strcmp(a[LANG_ZH], b[LANG_ZH]), "%s", a[LANG_EN]);
+			a = specs[i].leave;
+			b = specs[k].leave;
+			if (a[LANG_EN] && b[LANG_EN])
+				cr_expect_eq(!strcmp(a[LANG_EN], b[LANG_EN]),
+					     !strcmp(a[LANG_ZH], b[LANG_ZH]), "%s", a[LANG_EN]);
+		}
+	}
 	profile__free(p);
 }
 
@@ -231,7 +392,7 @@ static const struct {
 	{ HEAD "  - function: usdt:a:b:c\n", ":4: 'usdt:a:b:c' is not a function" },
 	{ HEAD "  - usdt: a:b\n", ":4: usdt: 'usdt:a:b': a USDT probe needs" },
 	{ HEAD "  - address: a:b\n", ":4: address: 'addr:a:b': the address does not begin" },
-	{ HEAD "    usdt: a:b:c\n", ":3: a checkpoint needs one of function, usdt and address" },
+	{ HEAD "    usdt: a:b:c\n", ":3: a checkpoint needs one of function, usdt, address and python" },
 	{ HEAD "  - label: x\n", ":4: a checkpoint needs one of" },
 	{ HEAD "    label: \"a\\nb\"\n", ":4: a label is one line" },
 	{ HEAD "    label: ' '\n", ":4: a label is one line" },
@@ -240,6 +401,19 @@ static const struct {
 	{ HEAD "    return: a\n    entry_zh: a\n", ":5: entry_zh without entry" },
 	{ HEAD "    return_zh: a\n", ":4: return_zh without return" },
 	{ HEAD "  - usdt: a:b:c\n    return: a\n", ":5: only a function has a return" },
+	/* Python, conditions */
+	{ HEAD "  - python: a\n", ":4: python: 'py:a': a Python function needs a file or a module" },
+	{ HEAD "    python: a.py:f\n", ":3: a checkpoint needs one of" },
+	{ HEAD "  - function: py:a.py:f\n", ":4: 'py:a.py:f' is not a function" },
+	{ HEAD "    label: x\n    nth: 0\n", ":5: nth: 'a:b nth 0': the condition 'nth' has '0'" },
+	{ HEAD "    nth: some\n", ":4: nth: 'a:b nth some': the condition 'nth'" },
+	{ HEAD "    inside: foo\n", ":4: inside: 'a:b inside foo': the condition 'inside': 'foo': there" },
+	{ HEAD "    inside: 'a:b nth 2'\n", ":4: inside: 'a:b inside a:b nth 2': the condition 'inside'" },
+	{ HEAD "    caller: f\n", ":4: caller: 'a:b caller f': the condition 'caller' is for Python" },
+	{ HEAD "    outermost: maybe\n", ":4: Invalid ENUM value: maybe" },
+	{ HEAD "    sign: true\n", ":4: only a Python function can be a sign" },
+	{ HEAD "  - python: a.py:f\n    label: x\n    sign: true\n", ":6: a sign makes no row" },
+	{ HEAD "  - python: a.py:f\n    sign: true\n    nth: 2\n", ":5: a sign has no conditions" },
 	/* match, roles */
 	{ HEAD "match:\n  - exe: ok\n  - cmdline: ok\n    exe: '(['\n",
 	  ":7: exe: regular expression '([': " },

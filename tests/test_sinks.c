@@ -80,6 +80,15 @@ static void tell_specs(struct run *run)
 		.entry = { "消失之前", "before gone" }, .unmatched = "no such symbol");
 	feed_spec(run, .id = 3, .text = "x\ny\"z",
 		.entry = { "a\nb \"c\" \\d\t", "a\nb \"c\" \\d\t" });
+	feed_spec(run, .id = 4, .text = "py:engine/core.py:EngineCore.__init__ outermost",
+		.profile = "vllm", .entry = { "EngineCore初始化之前", "before EngineCore" },
+		.leave = { "EngineCore初始化之后", "after EngineCore" }, .outermost = true);
+	feed_spec(run, .id = 5, .text = "libtorch.so:never", .profile = "torch",
+		.entry = { "从未之前", "before never" }, .leave = { "从未之后", "after never" });
+	feed_spec(run, .id = 6, .text = "py:a.py:f", .profile = "vllm",
+		.entry = { "旧版之前", "before old" }, .leave = { "旧版之后", "after old" },
+		.unmatched = "a.py has no function f", .absent = true);
+	feed_func(run, RT_PY_FUNC_BASE, "engine/core.py:EngineCore.__init__", 4);
 	feed_func(run, 0, "load<float>(char const*)", 0, 1);
 	feed_func(run, 1, "odd", 3);
 	feed_func(run, 2, "never", 2);
@@ -116,6 +125,22 @@ static void worker(struct run *run)
 		.maj_flt = 12, .totals = t);
 }
 
+/* Attached to amid its start. */
+static void engine(struct run *run)
+{
+	feed_cp(run, .pid = 4250, .time_ns = T0 + 10 * SEC, .func = RT_PY_FUNC_BASE, .when = RT_ENTRY,
+		.flags = RT_F_ATTACH, .span = 1, .gc = 8, .anon = 100 * MIB, .file = 20 * MIB);
+	feed_cp(run, .pid = 4250, .time_ns = T0 + 11 * SEC, .func = RT_PY_FUNC_BASE, .when = RT_ENTRY,
+		.span = 2, .gc = 9, .anon = 101 * MIB, .file = 20 * MIB);
+	feed_cp(run, .pid = 4250, .time_ns = T0 + 12 * SEC, .func = RT_PY_FUNC_BASE,
+		.when = RT_RETURN, .span = 2, .gc = 10, .anon = 120 * MIB, .file = 20 * MIB,
+		.grown = { .anon = 20 * MIB });
+	feed_cp(run, .pid = 4250, .time_ns = T0 + 13 * SEC, .func = RT_PY_FUNC_BASE,
+		.when = RT_RETURN, .span = 1, .gc = 11, .anon = 118 * MIB, .file = 21 * MIB,
+		.grown = { .anon = 25 * MIB, .file = MIB }, .returned = { .anon = 7 * MIB,
+		.swap = 4096 });
+}
+
 static void others(struct run *run)
 {
 	struct rt_totals small = { .first = { .anon = MIB }, .last = { .anon = MIB },
@@ -149,6 +174,7 @@ static void whole_run(struct run *run)
 	struct fact_hits hits[] = { { 0, 1, 1 }, { 1, 1, 0 }, { 2, 0, 0 } };
 
 	tell_specs(run);
+	engine(run);
 	worker(run);
 	feed_release(run, T0 + 14 * SEC);
 	others(run);
@@ -231,7 +257,7 @@ Test(sinks, each_line_of_the_seed_format_is_of_its_form)
 		"\\(累计: -?[0-9]+\\.[0-9][0-9] M\\)$", REG_EXTENDED | REG_NOSUB), 0);
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), lines++)
 		cr_assert_eq(regexec(&re, line, 0, NULL, 0), 0, "%s", line);
-	cr_assert_eq(lines, 6, "an extra label gives no line");
+	cr_assert_eq(lines, 8, "an extra label gives no line");
 	regfree(&re);
 	free(text);
 }
@@ -573,8 +599,8 @@ Test(sinks, each_line_of_jsonl_is_valid_by_the_schema_and_not_by_less)
 		json_decref(line);
 	}
 	cr_assert_eq(seen[0], 1);
-	cr_assert_eq(seen[1], 6);
-	cr_assert_eq(seen[2], 7);
+	cr_assert_eq(seen[1], 7);
+	cr_assert_eq(seen[2], 9);
 	cr_assert_eq(seen[3], 2);
 	cr_assert_eq(seen[4], 1);
 	json_decref(schema_root);

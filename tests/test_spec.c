@@ -69,6 +69,19 @@ static const struct good {
 	{ "查询=usdt:/usr/bin/x:p:*", SPEC_USDT, "查询", "usdt:/usr/bin/x:p:*", "/usr/bin/x", "p",
 	  "*", 0 },
 	{ "usdt::p:n", SPEC_USDT, "p:n", "usdt::p:n", "", "p", "n", 0 },
+	/* Python */
+	{ "py:engine/core.py:EngineCore.__init__", SPEC_PYTHON, "EngineCore.__init__",
+	  "py:engine/core.py:EngineCore.__init__", "engine/core.py", NULL, "EngineCore.__init__", 0 },
+	{ "启动=py:vllm.v1.engine.core:*.__init__", SPEC_PYTHON, "启动",
+	  "py:vllm.v1.engine.core:*.__init__", "vllm.v1.engine.core", NULL, "*.__init__", 0 },
+	{ "py:a.py:f.<locals>.<lambda>", SPEC_PYTHON, "f.<locals>.<lambda>",
+	  "py:a.py:f.<locals>.<lambda>", "a.py", NULL, "f.<locals>.<lambda>", 0 },
+	{ "py:<string>:<module>", SPEC_PYTHON, "<module>", "py:<string>:<module>", "<string>", NULL,
+	  "<module>", 0 },
+	{ "py:*:f", SPEC_PYTHON, "f", "py:*:f", "*", NULL, "f", 0 },
+	{ "py:my scripts/a.py:f", SPEC_PYTHON, "f", "py:my scripts/a.py:f", "my scripts/a.py", NULL,
+	  "f", 0 },
+	{ "./py:f", SPEC_FUNCTION, "f", "./py:f", "./py", NULL, "f", 0 },
 	/* addresses */
 	{ "addr:b:0x1f", SPEC_ADDRESS, "b:0x1f", "addr:b:0x1f", "b", NULL, NULL, 0x1f },
 	{ "L=addr:/x/y:0xFFFFFFFFFFFFFFFF", SPEC_ADDRESS, "L", "addr:/x/y:0xFFFFFFFFFFFFFFFF", "/x/y",
@@ -88,12 +101,14 @@ Test(spec, good_ones_are_taken_apart)
 			     err);
 		cr_expect_eq(spec.type, g->type, "%s", g->text);
 		expect_text(spec.text, g->target, g->text);
+		expect_text(spec.target, g->target, g->text);
+		cr_expect(!spec__is_conditional(&spec), "%s", g->text);
 		expect_text(spec.binary, g->binary, g->text);
 		expect_text(spec.provider, g->provider, g->text);
 		expect_text(spec.symbol, g->symbol, g->text);
 		cr_expect_eq(spec.addr, g->addr, "%s", g->text);
 		cr_expect(!spec.extra && !spec.profile, "%s", g->text);
-		if (g->type == SPEC_FUNCTION) {
+		if (g->type == SPEC_FUNCTION || g->type == SPEC_PYTHON) {
 			snprintf(zh, sizeof(zh), "%s之前", g->label);
 			snprintf(en, sizeof(en), "before %s", g->label);
 			expect_text(spec.entry[LANG_ZH], zh, g->text);
@@ -154,6 +169,37 @@ static const struct {
 	{ "usdt:b:p:", "the name of the probe is empty" },
 	{ "usdt:b:p:n:x", "holds no ':'" },
 	{ "usdt:b:p:n=x", "no '='" },
+	/* Python */
+	{ "py:module.f", "expected [LABEL=]py:FILE-TAIL:QUALNAME or py:MODULE:QUALNAME" },
+	{ "py:", "needs a file or a module" },
+	{ "py::f", "the file or module is empty" },
+	{ "py:a.py:", "the qualified name is empty" },
+	{ "py:a.py:f:g", "holds no ':'" },
+	{ "py:a.py:f=1", "'=' or blank" },
+	{ "py:a.py:f g", "'=' or blank" },
+	{ "py:a..b:f", "neither a module nor the end of a path" },
+	{ "py:.a:f", "neither a module nor the end of a path" },
+	{ "py:a.:f", "neither a module nor the end of a path" },
+	/* conditions */
+	{ "b:f nth", "the condition 'nth' has '' behind it" },
+	{ "b:f nth 0", "expected a number from 1" },
+	{ "b:f nth x", "the condition 'nth' has 'x' behind it" },
+	{ "b:f nth -1", "the condition 'nth' has '-1' behind it" },
+	{ "b:f nth 4294967297", "the condition 'nth'" },
+	{ "b:f nth 1 2", "the condition 'nth' has '1 2' behind it" },
+	{ "b:f nth 1 nth 2", "'nth' is given twice" },
+	{ "b:f outermost 3", "the condition 'outermost' has '3' behind it" },
+	{ "b:f outermost outermost", "'outermost' is given twice" },
+	{ "b:f inside", "nothing follows the condition 'inside'" },
+	{ "b:f inside g", "the condition 'inside': 'g': there is no ':'" },
+	{ "b:f inside usdt:b:p:n", "has no end that is seen" },
+	{ "b:f inside b:g inside b:h", "'inside' is given twice" },
+	{ "b:f inside nth 2", "nothing follows the condition 'inside'" },
+	{ "b:f caller g", "the condition 'caller' is for Python functions only" },
+	{ "py:a.py:f caller", "the condition 'caller' has '' behind it" },
+	{ "py:a.py:f caller g h", "the condition 'caller' has 'g h' behind it" },
+	{ "py:a.py:f caller a.py:g", "expected the qualified name" },
+	{ "f outermost", "there is no ':'" },
 	/* addresses */
 	{ "addr:", "needs a binary and a number" },
 	{ "addr:b", "needs a binary and a number" },
@@ -253,4 +299,154 @@ Test(spec, clear_may_be_repeated)
 	spec__clear(&spec);
 	spec__clear(&spec);
 	spec__clear(NULL);
+}
+
+static const struct {
+	const char *text, *target, *label, *inside, *caller;
+	bool outermost;
+	unsigned int nth;
+} conditional[] = {
+	{ "b:f nth 2", "b:f", "f", NULL, NULL, false, 2 },
+	{ "b:f   nth   2  ", "b:f", "f", NULL, NULL, false, 2 },
+	{ "b:f outermost", "b:f", "f", NULL, NULL, true, 0 },
+	{ "L=py:a.py:f caller A.* outermost nth 3", "py:a.py:f", "L", NULL, "A.*", true, 3 },
+	{ "b:f inside py:a.py:A.g", "b:f", "f", "py:a.py:A.g", NULL, false, 0 },
+	{ "py:a.py:f nth 1 inside b:g caller h", "py:a.py:f", "f", "b:g", "h", false, 1 },
+	{ "py:a b/c.py:f inside py:d e.py:g", "py:a b/c.py:f", "f", "py:d e.py:g", NULL, false, 0 },
+	{ "usdt:b:p:n inside b:g nth 2", "usdt:b:p:n", "p:n", "b:g", NULL, false, 2 },
+	{ "addr:b:0x10 inside b:g", "addr:b:0x10", "b:0x10", "b:g", NULL, false, 0 },
+	/* symbols with blanks, and with words that would be conditions */
+	{ "b:operator new(unsigned long) inside b:operator new[](unsigned long, int) nth 2",
+	  "b:operator new(unsigned long)", "operator new(unsigned long)",
+	  "b:operator new[](unsigned long, int)", NULL, false, 2 },
+	{ "b:f(int, caller const*)", "b:f(int, caller const*)", "f(int, caller const*)", NULL, NULL,
+	  false, 0 },
+	{ "b:f<int, nth 3> outermost", "b:f<int, nth 3>", "f<int, nth 3>", NULL, NULL, true, 0 },
+	{ "b:A::operator-> inside b:A::operator<", "b:A::operator->", "A::operator->",
+	  "b:A::operator<", NULL, false, 0 },
+	{ "b:outermost", "b:outermost", "outermost", NULL, NULL, false, 0 },
+	{ "b:nth inside b:inside", "b:nth", "nth", "b:inside", NULL, false, 0 },
+	{ "b:f outermosts(int)", "b:f outermosts(int)", "f outermosts(int)", NULL, NULL, false, 0 },
+	{ "b:tuplesort_[ab]* nth 1", "b:tuplesort_[ab]*", "tuplesort_[ab]*", NULL, NULL, false, 1 },
+};
+
+Test(spec, conditions_are_found_from_the_end)
+{
+	for (size_t i = 0; i < sizeof(conditional) / sizeof(*conditional); i++) {
+		const char *text = conditional[i].text;
+		struct checkpoint_spec spec;
+		char err[512] = "", en[256];
+
+		cr_assert_eq(spec__parse(text, &spec, err, sizeof(err)), 0, "%s: %s", text, err);
+		expect_text(spec.target, conditional[i].target, text);
+		expect_text(spec.when.inside, conditional[i].inside, text);
+		expect_text(spec.when.caller, conditional[i].caller, text);
+		cr_expect_eq(spec.when.outermost, conditional[i].outermost, "%s", text);
+		cr_expect_eq(spec.when.nth, conditional[i].nth, "%s: %u", text, spec.when.nth);
+		snprintf(en, sizeof(en), spec.leave[LANG_EN] ? "before %s" : "%s",
+			 conditional[i].label);
+		expect_text(spec.entry[LANG_EN], en, text);
+		spec__clear(&spec);
+	}
+}
+
+Test(spec, the_text_keeps_what_was_written)
+{
+	struct checkpoint_spec spec;
+	char err[512];
+
+	cr_assert_eq(spec__parse("L=py:a.py:f  caller g nth 2", &spec, err, sizeof(err)), 0);
+	expect_text(spec.text, "py:a.py:f  caller g nth 2", "");
+	expect_text(spec.target, "py:a.py:f", "");
+	spec__clear(&spec);
+	cr_assert_eq(spec__parse_target("b:f", &spec, err, sizeof(err)), 0);
+	cr_expect_eq(spec__add_condition(&spec, "inside", "b:g", err, sizeof(err)), 0);
+	cr_expect_eq(spec__add_condition(&spec, "outermost", "", err, sizeof(err)), 0);
+	cr_expect_eq(spec__add_condition(&spec, "nth", "two", err, sizeof(err)), -EINVAL);
+	cr_expect(strstr(err, "'b:f inside b:g outermost nth two': "), "%s", err);
+	expect_text(spec.text, "b:f inside b:g outermost", "");
+	expect_text(spec.target, "b:f", "");
+	spec__clear(&spec);
+}
+
+static const struct {
+	const char *target, *file, *module, *qualname;
+	bool means;
+} python[] = {
+	{ "py:engine/core.py:A.f", "/x/vllm/v1/engine/core.py", NULL, "A.f", true },
+	{ "py:engine/core.py:A.f", "engine/core.py", NULL, "A.f", true },
+	{ "py:engine/core.py:A.f", "/x/xengine/core.py", NULL, "A.f", false },
+	{ "py:engine/core.py:A.f", "/x/engine/core.pyc", NULL, "A.f", false },
+	{ "py:engine/core.py:A.f", "core.py", NULL, "A.f", false },
+	{ "py:core.py:A.f", "/x/vllm/v1/engine/core.py", NULL, "A.f", true },
+	{ "py:core.py:A.f", "/x/score.py", NULL, "A.f", false },
+	{ "py:core.py:A.f", "/x/core.py", NULL, "A.g", false },
+	{ "py:core.py:A.f", "/x/core.py", NULL, "B.A.f", false },
+	{ "py:/x/core.py:f", "/x/core.py", NULL, "f", true },
+	{ "py:/x/core.py:f", "/y/x/core.py", NULL, "f", false },
+	{ "py:v1/worker/*runner.py:*.__init__", "/x/v1/worker/gpu/model_runner.py", NULL, "A.__init__",
+	  true },
+	{ "py:v1/worker/*runner.py:*.__init__", "/x/v1/worker/gpu_model_runner.py", NULL, "A.B.__init__",
+	  true },
+	{ "py:v1/worker/*runner.py:*.__init__", "/x/v2/worker/gpu_model_runner.py", NULL, "A.__init__",
+	  false },
+	{ "py:*:f", "<string>", NULL, "f", true },
+	{ "py:*:f", "/any/where", NULL, "f", true },
+	{ "py:<string>:<module>", "<string>", NULL, "<module>", true },
+	{ "py:<string>:<module>", "/x/string", NULL, "<module>", false },
+	{ "py:a.py:f.<locals>.*", "a.py", NULL, "f.<locals>.g", true },
+	/* modules */
+	{ "py:a.b.c:f", "/x/a/b/c.py", NULL, "f", true },
+	{ "py:a.b.c:f", "/x/a/b/c/__init__.py", NULL, "f", true },
+	{ "py:a.b.c:f", "a/b/c.py", NULL, "f", true },
+	{ "py:a.b.c:f", "/x/za/b/c.py", NULL, "f", false },
+	{ "py:a.b.c:f", "/x/a/b/c/d.py", NULL, "f", false },
+	{ "py:a.b.c:f", "/x/a/b_c.py", NULL, "f", false },
+	{ "py:a.b.c:f", "/y/renamed.py", "a.b.c", "f", true },
+	{ "py:a.b.c:f", "/y/renamed.py", "a.b", "f", false },
+	{ "py:a.*:f", "/x/a/b/c.py", NULL, "f", true },
+	{ "py:__main__:f", "/x/script.py", "__main__", "f", true },
+	{ "b:f", "/x/b.py", "b", "f", false },
+};
+
+Test(spec, a_python_spec_means_whole_components_of_a_path)
+{
+	for (size_t i = 0; i < sizeof(python) / sizeof(*python); i++) {
+		struct checkpoint_spec spec;
+		char err[512] = "";
+
+		cr_assert_eq(spec__parse_target(python[i].target, &spec, err, sizeof(err)), 0, "%s", err);
+		cr_expect_eq(spec__means_python(&spec, python[i].file, python[i].module,
+						python[i].qualname),
+			     python[i].means, "%s, %s", python[i].target, python[i].file);
+		spec__clear(&spec);
+	}
+}
+
+Test(spec, inside_is_of_a_spec_without_conditions_whose_return_is_wanted)
+{
+	static const char *const texts[] = { "py:a.py:f nth 2", "py:a.py:f", "py:a.py:f", "b:g inside py:a.py:f",
+		"b:g inside py:a.py:h", "b:g" };
+	struct checkpoint_spec specs[6];
+	const struct checkpoint_spec *list[6];
+	char err[512];
+
+	for (int i = 0; i < 6; i++) {
+		cr_assert_eq(spec__parse(texts[i], &specs[i], err, sizeof(err)), 0, "%s", err);
+		list[i] = &specs[i];
+	}
+	cr_expect_eq(spec__set_ends(&specs[1], (const char *[]){ "e", "e" },
+				    (const char *[]){ NULL, NULL }), 0);
+	cr_expect(!spec__wants_return(&specs[1]));
+	cr_expect(spec__wants_return(&specs[2]));
+	cr_expect_eq(spec__inside_id(list, 6, &specs[3]), 3);
+	cr_expect_eq(spec__inside_id(list, 6, &specs[4]), 0);
+	cr_expect_eq(spec__inside_id(list, 6, &specs[5]), 0);
+	cr_expect_eq(spec__set_ends(&specs[1], (const char *[]){ NULL, NULL },
+				    (const char *[]){ NULL, NULL }), 0);
+	cr_expect(spec__wants_return(&specs[1]), "nobody else would have a use for it");
+	specs[1].sign = true;
+	cr_expect(!spec__wants_return(&specs[1]));
+	for (int i = 0; i < 6; i++)
+		spec__clear(&specs[i]);
 }

@@ -124,6 +124,9 @@ static int take_inside(const struct complaint *c, const char *value, struct chec
 	if (other.type != SPEC_FUNCTION && other.type != SPEC_PYTHON)
 		err = spec__complain(c, NULL, "the condition 'inside': %s has no end that is seen; expected "
 				     "a function", value);
+	else if (spec__is_conditional(&other))
+		err = spec__complain(c, NULL, "the condition 'inside': %s has conditions of its own; "
+				     "expected a target alone", value);
 	spec__clear(&other);
 	if (err)
 		return err;

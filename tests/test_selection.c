@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "selection.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "lang.h"
+#include "scratch.h"
+
+static int select_specs(struct selection *sel, const char *profile, const char *const *specs, size_t n)
+{
+	struct options opt = { .profile = profile, .specs = (const char **)specs, .n_specs = n };
+
+	return selection__make(sel, &opt);
+}
+
+#define select(sel, profile, ...)                                                                  \
+	({                                                                                         \
+		const char *specs_[] = { __VA_ARGS__ };                                            \
+		select_specs(sel, profile, specs_, sizeof(specs_) / sizeof(specs_[0]));            \
+	})
+
+static bool has_no_label(const struct checkpoint_spec *s)
+{
+	return !s->entry[LANG_ZH] && !s->entry[LANG_EN] && !s->leave[LANG_ZH] && !s->leave[LANG_EN];
+}
+
+Test(selection, what_others_are_inside_of_gets_a_hidden_spec_behind_them)
+{
+	struct selection sel;
+
+	cr_assert_eq(select(&sel, "none", "b:f inside py:a.py:A.g", "b:h",
+			    "b:f inside py:a.py:A.g nth 2"), 0);
+	cr_assert_eq(sel.n, 4);
+	cr_expect_eq(sel.n_hidden, 1);
+	cr_expect_eq(sel.first_own, 0);
+	cr_expect_eq(sel.specs[3]->type, SPEC_PYTHON);
+	cr_expect(has_no_label(sel.specs[3]));
+	cr_expect(spec__wants_return(sel.specs[3]));
+	cr_expect_null(sel.specs[3]->profile);
+	cr_expect_eq(spec__inside_id(sel.specs, sel.n, sel.specs[0]), 4);
+	cr_expect_eq(spec__inside_id(sel.specs, sel.n, sel.specs[2]), 4);
+	selection__clear(&sel);
+}
+
+Test(selection, a_spec_that_shows_both_ends_serves_as_it_is)
+{
+	struct selection sel;
+
+	cr_assert_eq(select(&sel, "none", "b:f inside b:g", "b:g"), 0);
+	cr_expect_eq(sel.n, 2);
+	cr_expect_eq(spec__inside_id(sel.specs, sel.n, sel.specs[0]), 2);
+	selection__clear(&sel);
+	cr_assert_eq(select(&sel, "none", "b:f inside b:g", "b:g nth 2"), 0);
+	cr_expect_eq(sel.n, 3, "the second call alone is not what is meant");
+	selection__clear(&sel);
+}
+
+Test(selection, of_vllm_finds_all_that_it_names)
+{
+	struct selection sel;
+	size_t hidden = 0, n_profile;
+
+	cr_assert_eq(select(&sel, "vllm", "b:f inside b:g"), 0);
+	profile__specs(sel.profile, &n_profile);
+	for (size_t i = 0; i < sel.n; i++) {
+		const struct checkpoint_spec *s = sel.specs[i];
+
+		if (s->when.inside)
+			cr_expect_neq(spec__inside_id(sel.specs, sel.n, s), 0, "%s", s->text);
+		hidden += has_no_label(s) && !s->sign;
+		cr_expect_eq(!s->profile, i >= sel.first_own, "%s", s->text);
+	}
+	cr_expect_eq(hidden, sel.n_hidden);
+	cr_expect_eq(sel.n_hidden, 2, "InputBatch.__init__ and b:g");
+	cr_expect_eq(sel.first_own, n_profile + 1);
+	selection__clear(&sel);
+}
+
+/* The path of a library that this test has mapped itself. */
+static void find_library(const char *name, char *path, size_t len)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[1024], *slash;
+
+	cr_assert_not_null(maps);
+	*path = '\0';
+	while (!*path && fgets(line, sizeof(line), maps)) {
+		slash = strchr(line, '/');
+		if (slash && strstr(slash, name))
+			snprintf(path, len, "%.*s", (int)strcspn(slash, "\n"), slash);
+	}
+	fclose(maps);
+	cr_assert(*path);
+}
+
+/* A process with that title and PyTorch's library, or what looks like it. */
+static pid_t start_lookalike(const char *dir, char *title, int *end)
+{
+	char library[512], copy[600], command[1300];
+	char *argv[] = { title, NULL }, *env[] = { NULL, NULL };
+	int fds[2];
+	pid_t pid;
+
+	find_library("/libyaml-", library, sizeof(library));
+	snprintf(copy, sizeof(copy), "%s/libtorch_cpu.so", dir);
+	snprintf(command, sizeof(command), "cp '%s' '%s'", library, copy);
+	cr_assert_eq(system(command), 0);
+	cr_assert(asprintf(&env[0], "LD_PRELOAD=%s", copy) > 0);
+	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+	pid = fork();
+	if (!pid) {
+		dup2(fds[0], 0);
+		execve("/bin/cat", argv, env);
+		_exit(127);
+	}
+	free(env[0]);
+	close(fds[0]);
+	*end = fds[1];
+	return pid;
+}
+
+static bool is_mapped(pid_t pid, const char *name)
+{
+	char path[64], command[128];
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	snprintf(command, sizeof(command), "grep -q '%s' %s", name, path);
+	return !system(command);
+}
+
+static void expect_profile(char *title, const char *name)
+{
+	struct scratch dir = scratch__new();
+	struct selection sel;
+	int end, pid = start_lookalike(dir.dir, title, &end);
+	struct options opt = { .pids = &pid, .n_pids = 1 };
+
+	for (int i = 0; i < 200 && !is_mapped(pid, "libtorch_cpu"); i++)
+		usleep(10000);
+	cr_assert_eq(selection__make(&sel, &opt), 0);
+	cr_assert_not_null(sel.profile);
+	cr_expect_str_eq(profile__name(sel.profile), name);
+	selection__clear(&sel);
+	close(end);
+	waitpid(pid, NULL, 0);
+	scratch__free(&dir);
+}
+
+Test(selection, a_program_that_is_known_by_name_is_not_taken_for_any_that_has_its_library)
+{
+	expect_profile("VLLM::Worker_TP0", "vllm");
+	expect_profile("python3", "torch");
+}
