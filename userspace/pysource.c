@@ -123,6 +123,14 @@ static void skip_backslash(struct scanner *s)
 		advance(s);
 }
 
+/* 1: opens one, -1: closes one. */
+static int bracket(char c)
+{
+	if (c == '(' || c == '[' || c == '{')
+		return 1;
+	return c == ')' || c == ']' || c == '}' ? -1 : 0;
+}
+
 static bool skip_strings(struct scanner *s);
 
 /* From behind "{" to behind the "}" that belongs to it. */
@@ -137,18 +145,18 @@ static void skip_field(struct scanner *s, bool one_line)
 		if (!format && skip_strings(s))
 			continue;
 		advance(s);
-		if (format && c == '{')
+		if (format && c == '{' && s->nested < MAX_NESTED) {
+			s->nested++;
 			skip_field(s, one_line);
-		else if (c == '}' && (format || !brackets))
+			s->nested--;
+		} else if (c == '}' && (format || !brackets)) {
 			return;
-		else if (!format && (c == '(' || c == '[' || c == '{'))
-			brackets++;
-		else if (!format && (c == ')' || c == ']' || c == '}'))
-			brackets--;
-		else if (!format && !brackets && c == ':')
-			format = true;
-		else if (!format && c == '#')
-			skip_comment(s);
+		} else if (!format) {
+			brackets += bracket(c);
+			format = !brackets && c == ':';
+			if (c == '#')
+				skip_comment(s);
+		}
 	}
 }
 
@@ -225,10 +233,9 @@ static void skip_logical(struct scanner *s)
 		} else if (*s->at == '\\') {
 			skip_backslash(s);
 		} else {
-			if (strchr("([{", *s->at))
-				brackets++;
-			else if (strchr(")]}", *s->at) && brackets)
-				brackets--;
+			brackets += bracket(*s->at);
+			if (brackets < 0)
+				brackets = 0;
 			advance(s);
 		}
 	}
@@ -302,8 +309,14 @@ static int next_line(struct scanner *s)
 
 static void close_scopes(struct scanner *s, int column, unsigned int last)
 {
-	while (s->depth && s->scopes[s->depth - 1].column >= column)
-		s->src->v[s->scopes[--s->depth].def].last = last;
+	struct def *def;
+
+	while (s->depth && s->scopes[s->depth - 1].column >= column) {
+		def = &s->src->v[s->scopes[--s->depth].def];
+		def->last = last;
+		if (last < def->first_inside) /* "def f(): pass" */
+			def->first_inside = def->d.line;
+	}
 }
 
 static bool is_global(const struct scope *scope, struct word name)
@@ -441,9 +454,9 @@ int pysource__parse(const char *text, size_t len, struct pysource **out)
 	while ((column = next_line(s)) >= 0 && !s->err) {
 		close_scopes(s, column, last);
 		scan_line(s, column);
-		last = s->line - 1;
+		last = s->line - (s->at[-1] == '\n' || s->at[-1] == '\r');
 	}
-	close_scopes(s, 0, s->line);
+	close_scopes(s, 0, last);
 	err = s->err;
 	*out = s->src;
 	free(s);
