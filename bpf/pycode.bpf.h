@@ -242,7 +242,8 @@ static __noinline int py_tell(struct py_thread *pt, const struct rt_py *py, stru
 	__builtin_memset(ev->file, 0, sizeof(ev->file));
 	py_tell_str(&ev->name_str, ev->name, RT_PY_NAME_LEN, py, c->name, false);
 	py_tell_str(&ev->file_str, ev->file, RT_PY_FILE_LEN, py, c->file, true);
-	bpf_ringbuf_submit(ev, ring_flags());
+	/* there are few, and the loader may have to act on them */
+	bpf_ringbuf_submit(ev, BPF_RB_FORCE_WAKEUP);
 	return 0;
 }
 

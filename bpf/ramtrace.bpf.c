@@ -97,12 +97,14 @@ int on_uretprobe(struct pt_regs *ctx)
 	return on_site(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx) - sizeof(long));
 }
 
-/* Where CPython begins a function. The cookie: 0, its second argument is the function object; 1, the
- * frame. */
+/* Where CPython begins a function. */
 SEC("uprobe")
 int on_python_entry(struct pt_regs *ctx)
 {
-	return on_python_function(PT_REGS_PARM2(ctx), bpf_get_attach_cookie(ctx));
+	u64 what = bpf_get_attach_cookie(ctx);
+
+	return on_python_function(what == RT_PY_FRAME_FIRST ? PT_REGS_PARM1(ctx) : PT_REGS_PARM2(ctx),
+		what != RT_PY_FUNCTION);
 }
 
 /* The dynamic linker's list of mapped files has changed: _dl_debug_state of ld.so. */

@@ -255,6 +255,12 @@ enum rt_py_want {
 	RT_PY_CALLER = 1 << 2, /* tell who called */
 	RT_PY_NAMED = 1 << 3,  /* only its name was wanted */
 };
+/* What the interpreter's function that begins a Python function gets: the attach cookie there. */
+enum rt_py_entry {
+	RT_PY_FUNCTION = 0,    /* the function object as its second argument */
+	RT_PY_FRAME = 1,       /* the frame as its second, */
+	RT_PY_FRAME_FIRST = 2, /* or, up to 3.8, as its first */
+};
 #define RT_FNV_OFFSET 0xcbf29ce484222325ULL
 #define RT_FNV_PRIME  0x100000001b3ULL
 

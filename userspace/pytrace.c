@@ -241,7 +241,8 @@ static void entries_on(struct pytrace *p, struct py_process *proc)
 	err = python__entry_sites(p->files, proc->pid, sites, why, sizeof(why));
 	for (size_t i = 0; !err && i < sites->n; i++) {
 		site[i].offset = sites->offset[i];
-		site[i].cookie = strcmp(sites->symbol[i], "_PyEvalFramePushAndInit") != 0;
+		site[i].cookie = !strcmp(sites->symbol[i], "_PyEvalFramePushAndInit") ? RT_PY_FUNCTION :
+				 proc->version < 0x0309 ? RT_PY_FRAME_FIRST : RT_PY_FRAME;
 	}
 	if (!err)
 		err = session__watch_entries(p->config.session, proc->pid, sites->path, site, sites->n,
@@ -250,6 +251,8 @@ static void entries_on(struct pytrace *p, struct py_process *proc)
 	p->n_entries += proc->entries != NULL;
 	proc->entries_over = err;
 	proc->active_ns = clock_now();
+	if (!err)
+		log_debug("process %d: probes on entries of Python functions are on", proc->pid);
 	if (err && err != -ESRCH)
 		log_debug("process %d: entries of short Python functions are not seen: %s", proc->pid,
 			*why ? why : strerror(-err));

@@ -60,8 +60,8 @@ int session__install_python(struct session *s, pid_t pid, const struct rt_py *py
 /* A function that was told of is not wanted after all; `named`: but its name is. */
 void session__unwant(struct session *s, uint64_t ident, uint32_t func, bool named);
 
-/* Sees entries of Python functions in one process, by probes on its interpreter. The cookie of a site:
- * see on_python_entry. They go with *out (uprobe_links__free). */
+/* Sees entries of Python functions in one process, by probes on its interpreter. The cookie of a site
+ * is an enum rt_py_entry. They go with *out (uprobe_links__free). */
 int session__watch_entries(struct session *s, pid_t pid, const char *path, const struct uprobe_site *sites,
 	size_t n, struct uprobe_links **out);
 
