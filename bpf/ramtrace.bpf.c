@@ -101,10 +101,14 @@ int on_uretprobe(struct pt_regs *ctx)
 SEC("uprobe")
 int on_python_entry(struct pt_regs *ctx)
 {
-	u64 what = bpf_get_attach_cookie(ctx);
+	u64 what = bpf_get_attach_cookie(ctx), first = PT_REGS_PARM1(ctx), arg = PT_REGS_PARM2(ctx);
 
-	return on_python_function(what == RT_PY_FRAME_FIRST ? PT_REGS_PARM1(ctx) : PT_REGS_PARM2(ctx),
-		what != RT_PY_FUNCTION);
+	/* both are read: the verifier lets no pointer to a register be chosen */
+	barrier_var(first);
+	barrier_var(arg);
+	if (what == RT_PY_FRAME_FIRST)
+		arg = first;
+	return on_python_function(arg, what != RT_PY_FUNCTION);
 }
 
 /* The dynamic linker's list of mapped files has changed: _dl_debug_state of ld.so. */
