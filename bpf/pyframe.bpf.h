@@ -81,6 +81,7 @@ struct py_thread {
 	u32 match_top;	/* of the first, */
 	u32 match_fresh; /* and how many were fresh by then */
 	u32 still;	/* frames in a row whose instruction has not moved */
+	u32 top_still;	/* the innermost frame is the one it was, at the same instruction */
 	u32 wanted;	/* some fresh frame is */
 	u32 done, failed, changed;
 	u32 unsure;	/* a change was found that quick walks may have passed over */
@@ -290,6 +291,8 @@ static __always_inline long py_matched(struct py_thread *pt, struct py_frame *r,
 	if (!pt->match) {
 		pt->match_top = depth;
 		pt->match_fresh = pt->n_fresh;
+		if (depth == pt->depth && !pt->n_fresh && pt->mode == PY_QUICK)
+			pt->top_still = r->instr == instr;
 	} else if (depth != pt->match - 1) {
 		pt->changed = 1;
 		return 1;
@@ -400,12 +403,13 @@ static __noinline int py_walk(struct py_walk *w, u64 now)
 	bool full;
 	u64 first;
 
-	pt->n_fresh = pt->known = pt->wanted = 0;
+	pt->n_fresh = pt->known = pt->wanted = pt->top_still = 0;
 	if (py_innermost(w, now))
 		return -1;
 	first = pt->at;
 	if (!first) {
 		pt->match = 0;
+		pt->top_still = !pt->depth;
 		return 0;
 	}
 	full = ++pt->quick >= PY_FULL_EVERY || now - pt->full_ns >= PY_FULL_NS;

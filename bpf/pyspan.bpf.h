@@ -143,6 +143,18 @@ static long py_match_ref(u32 i, struct look *lk)
 	return 0;
 }
 
+/*
+ * A span that was seen by its entry and has no frame yet. It has returned unless the thread is still
+ * where it entered: below the stack pointer of then, or back in the interpreter that is about to
+ * use the frame, and the caller's instruction is the same.
+ */
+static __always_inline bool py_entering(struct look *lk, const struct py_ref *ref)
+{
+	struct span *s = span_at(lk->ts, ref->level);
+
+	return s && !s->sp && lk->pt->top_still && lk->sp <= s->own + sizeof(long);
+}
+
 static long py_keep_step(u32 i, struct look *lk)
 {
 	if (i >= py_fresh_count(lk->pt))
@@ -169,6 +181,11 @@ static __always_inline int py_look(struct look *lk, struct task_struct *task, st
 		bpf_loop(PY_SPANS, py_drop_ref, lk, 0);
 	if (pt->n_fresh && (pt->wanted || lk->py_kept < pt->n_refs))
 		bpf_loop(PY_FRESH, py_match_ref, lk, 0);
+	for (int i = 0; i < 2 && lk->py_kept < pt->n_refs; i++) {
+		if (!py_entering(lk, &pt->refs[lk->py_kept & (PY_SPANS - 1)]))
+			break;
+		lk->py_kept++;
+	}
 	if (pt->n_fresh || pt->known != pt->depth) {
 		py_settle(pt);
 		bpf_loop(PY_FRESH, py_keep_step, lk, 0);
@@ -289,7 +306,8 @@ static __noinline int py_open(struct look *lk, struct rt_py *py, const struct py
 	s->ordinal = pt->n_refs;
 	s->id = ++ts->made;
 	s->pages = ts->pages;
-	span_is_open(lk, s);
+	s->open_ns = lk->now;
+	s->own = lk->sp;
 	ref = &pt->refs[pt->n_refs & (PY_SPANS - 1)];
 	ref->depth = o->depth;
 	ref->level = ts->depth;
@@ -403,10 +421,10 @@ static __always_inline u64 py_entered(const struct rt_py *py, u64 arg, bool is_f
  * A probe on what makes frames: for functions that are over before anything else looks. It may be
  * before the function is on the stack; the next look finds it there, or finds that it has returned.
  */
-static __always_inline int on_python_function(u64 arg, bool is_frame)
+static __always_inline int on_python_function(u64 sp, u64 arg, bool is_frame)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct look lk = {.func = RT_NO_FUNC};
+	struct look lk = {.func = RT_NO_FUNC, .sp = sp};
 	struct mm_struct *mm = task->mm;
 	struct py_opening o = {};
 	struct rt_py *py;
@@ -432,7 +450,7 @@ static __always_inline int on_python_function(u64 arg, bool is_frame)
 	if (py) {
 		report_spans(&lk, task, py);
 		look_done(&lk, 0);
-		o.frame = is_frame ? arg : 0;
+		o.frame = 0; /* where it will be is known for some; that it is there yet, for none */
 		o.depth = lk.pt->depth + 1;
 		o.caller = lk.pt->depth > lk.pt->floor ? py_record(lk.pt, lk.pt->depth)->code : 0;
 		lk.py_flags = 0;

@@ -108,7 +108,7 @@ int on_python_entry(struct pt_regs *ctx)
 	barrier_var(arg);
 	if (what == RT_PY_FRAME_FIRST)
 		arg = first;
-	return on_python_function(arg, what != RT_PY_FUNCTION);
+	return on_python_function(PT_REGS_SP(ctx), arg, what != RT_PY_FUNCTION);
 }
 
 /* The dynamic linker's list of mapped files has changed: _dl_debug_state of ld.so. */
@@ -216,7 +216,6 @@ static __noinline int look_before_change(struct look *lk, struct rt_py *py, stru
 	s64 pages[MM_KINDS];
 	int ret;
 
-	lk->sp = BPF_CORE_READ(kcompat_user_regs(task), sp);
 	if (!py_news(lk) && !top_gone(lk))
 		return 0;
 	ret = rss_read(mm, task, lk->st, pages);
@@ -269,6 +268,7 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 		return 0;
 	lk.now = bpf_ktime_get_ns();
 	if (own) {
+		lk.sp = BPF_CORE_READ(kcompat_user_regs(task), sp);
 		lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
 		py = look_at_python(&lk, mm);
 	}

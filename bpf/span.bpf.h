@@ -67,7 +67,7 @@ struct span {
 	u32 flags;
 	u64 open_ns; /* when it was last certain that the span was open, */
 	u64 others;  /* and how often other tasks had changed the mm then, */
-	u64 own;     /* and how often this thread */
+	u64 own;     /* and how often this thread. Python: the stack pointer then */
 	struct own_pages pages; /* of the thread when it began */
 	u32 id;	     /* rt_checkpoint.span */
 	u32 ordinal; /* of Python: its place in py_thread.refs */
