@@ -37,6 +37,23 @@ static __always_inline struct pt_regs *kcompat_user_regs(struct task_struct *tas
 				  bpf_core_type_size(struct pt_regs));
 }
 
+/* Since a35b9af4ec2c (6.2) kernel memory can be read without a helper, where it is known to be there
+ * (what is not reads as 0). Only for programs that are not loaded elsewhere: before a5d827275241
+ * (5.16) the verifier refuses the very call, reached or not. */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+static __always_inline void kcompat_read_16(s32 *to, u64 addr)
+{
+	const struct timespec64 *t =
+		bpf_rdonly_cast((void *)addr, bpf_core_type_id_kernel(struct timespec64));
+	u64 lo = t->tv_sec, hi = t->tv_nsec;
+
+	to[0] = lo;
+	to[1] = lo >> 32;
+	to[2] = hi;
+	to[3] = hi >> 32;
+}
+
 /* oom:mark_victim got the task instead of its pid in 72ba14deb40a (6.8). */
 static __always_inline u32 kcompat_victim_tgid(u64 arg)
 {

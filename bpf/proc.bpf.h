@@ -153,12 +153,9 @@ static __always_inline struct thread_state *thread_get(struct task_struct *task,
 	return thread_set_up(ts, task, mm) ? ts : NULL;
 }
 
-/* Reads the RSS into the look; false: unreadable (counted, no rows can be made). */
-static __always_inline bool look_snapshot(struct look *lk, struct mm_struct *mm, struct task_struct *task,
-	s64 *pages)
+/* Takes what was read into the look; false: it was unreadable (counted, no rows can be made). */
+static __always_inline bool look_take(struct look *lk, int ret, const s64 *pages)
 {
-	int ret = rss_read(mm, task, lk->st, pages);
-
 	if (ret < 0) {
 		count_loss(RT_LOSS_READ);
 		return false;
@@ -167,6 +164,12 @@ static __always_inline bool look_snapshot(struct look *lk, struct mm_struct *mm,
 		lk->flags |= RT_F_UNSTABLE;
 	rss_to_wire(&lk->rss, pages);
 	return true;
+}
+
+static __always_inline bool look_snapshot(struct look *lk, struct mm_struct *mm, struct task_struct *task,
+	s64 *pages)
+{
+	return look_take(lk, rss_read(mm, task, lk->st, pages), pages);
 }
 
 static __always_inline void totals_to_wire(struct rt_totals *t, const struct mm_state *st)

@@ -87,14 +87,21 @@ int install_python(struct rt_py_install *ctx)
 SEC("uprobe")
 int on_function(struct pt_regs *ctx)
 {
-	return on_site(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx));
+	return on_site(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx), false);
+}
+
+/* In its stead where kernel memory can be read directly. */
+SEC("uprobe")
+int on_function_direct(struct pt_regs *ctx)
+{
+	return on_site(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx), true);
 }
 
 /* --uretprobe: the return address has been popped already. */
 SEC("uretprobe")
 int on_uretprobe(struct pt_regs *ctx)
 {
-	return on_site(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx) - sizeof(long));
+	return on_site(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx) - sizeof(long), false);
 }
 
 /* Where CPython begins a function. */

@@ -140,7 +140,7 @@ static __always_inline u32 pcpc_counts(const struct mm_struct *mm, s64 *count)
 
 /* Adds each CPU's part to pages[]; one read a CPU where the four lie side by side (6.6 and later,
  * percpu_counter_init_many). */
-static __always_inline long pcpc_add_parts(s64 *pages, const struct mm_state *st)
+static __always_inline long pcpc_add_parts(s64 *pages, const struct mm_state *st, bool direct)
 {
 	const u64 *counters = st->counters;
 	bool together = counters[1] == counters[0] + 4 && counters[2] == counters[0] + 8 &&
@@ -151,7 +151,9 @@ static __always_inline long pcpc_add_parts(s64 *pages, const struct mm_state *st
 	for (u32 cpu = 0; cpu < RT_MAX_CPUS && cpu < nr_cpus; cpu++) {
 		u64 off = cpu_offset[cpu];
 
-		if (together) {
+		if (direct && together) {
+			kcompat_read_16(part, counters[0] + off);
+		} else if (together) {
 			err |= bpf_probe_read_kernel(part, sizeof(part), (void *)(counters[0] + off));
 		} else {
 			err |= bpf_probe_read_kernel(&part[0], 4, (void *)(counters[0] + off));
@@ -168,7 +170,8 @@ static __always_inline long pcpc_add_parts(s64 *pages, const struct mm_state *st
 }
 
 /* One try. 0: stable, 1: moved meanwhile, negative: unreadable. */
-static __always_inline int pcpc_sum(const struct mm_struct *mm, const struct mm_state *st, s64 *pages)
+static __always_inline int pcpc_sum(const struct mm_struct *mm, const struct mm_state *st,
+	s64 *pages, bool direct)
 {
 	s64 before[MM_KINDS], after[MM_KINDS];
 	u64 changes = *(volatile const u64 *)&st->changes;
@@ -176,7 +179,8 @@ static __always_inline int pcpc_sum(const struct mm_struct *mm, const struct mm_
 
 	locked = pcpc_counts(mm, before);
 	rss_copy(pages, before);
-	if (pcpc_add_parts(pages, st))
+	barrier();
+	if (pcpc_add_parts(pages, st, direct))
 		return -1;
 	barrier();
 	locked |= pcpc_counts(mm, after);
@@ -225,7 +229,22 @@ static __noinline int rss_read(const struct mm_struct *mm, struct task_struct *t
 	if (!kcompat_rss_is_percpu())
 		return split_sum(mm, task, pages);
 	for (int i = 0; i < SNAPSHOT_TRIES; i++) {
-		ret = pcpc_sum(mm, st, pages);
+		ret = pcpc_sum(mm, st, pages, false);
+		if (ret <= 0)
+			return ret;
+	}
+	count_loss(RT_LOSS_UNSTABLE);
+	return ret;
+}
+
+/* The same for programs that are loaded only where memory can be read directly. */
+static __noinline int rss_read_direct(const struct mm_struct *mm, const struct mm_state *st,
+	s64 *pages)
+{
+	int ret = -1;
+
+	for (int i = 0; i < SNAPSHOT_TRIES; i++) {
+		ret = pcpc_sum(mm, st, pages, true);
 		if (ret <= 0)
 			return ret;
 	}

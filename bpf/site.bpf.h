@@ -66,8 +66,9 @@ static __always_inline void handle_entry(struct look *lk, u32 func_flags)
 	}
 }
 
-/* All probes of functions come here. `sp` is the stack pointer as it is at the function's entry. */
-static __always_inline int on_site(u64 cookie, u64 sp)
+/* All probes of functions come here. `sp` is the stack pointer as it is at the function's entry;
+ * `direct`: this is loaded only where kernel memory can be read without a helper. */
+static __always_inline int on_site(u64 cookie, u64 sp, bool direct)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct mm_struct *mm = task->mm;
@@ -75,6 +76,7 @@ static __always_inline int on_site(u64 cookie, u64 sp)
 	struct look lk = {.sp = sp, .func = RT_COOKIE_FUNC(cookie)};
 	struct rt_py *py;
 	s64 pages[MM_KINDS];
+	int ret;
 
 	lk.ts = thread_get(task, mm);
 	if (!lk.ts)
@@ -84,7 +86,11 @@ static __always_inline int on_site(u64 cookie, u64 sp)
 		return 0;
 	lk.now = bpf_ktime_get_ns();
 	lk.equal = site == RT_SITE_ENTRY;
-	if (!look_snapshot(&lk, mm, task, pages))
+	if (direct)
+		ret = rss_read_direct(mm, lk.st, pages);
+	else
+		ret = rss_read(mm, task, lk.st, pages);
+	if (!look_take(&lk, ret, pages))
 		return 0;
 	lk.ts->busy = 1;
 	py = look_python(&lk, task);

@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -28,12 +29,28 @@ struct session {
 	bool multi;
 	bool python;
 	bool per_cpu_areas; /* their offsets can be found, and from 6.2 on are needed */
+	bool direct; /* BPF can read kernel memory without a helper (6.2, with uprobe_multi 6.6) */
 	int cpus;
 };
 
 static int to_debug_log(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	return log_level() >= LOG_DEBUG && level != LIBBPF_DEBUG ? vfprintf(stderr, fmt, ap) : 0;
+}
+
+/* What the kernel's BTF does not list, no program can call. */
+static bool has_direct_reads(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool there = btf && btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+
+	btf__free(btf);
+	return there;
+}
+
+static struct bpf_program *on_function(const struct session *s)
+{
+	return s->direct ? s->bpf->progs.on_function_direct : s->bpf->progs.on_function;
 }
 
 static void set_knobs(struct session *s, const struct session_config *config)
@@ -51,7 +68,7 @@ static void set_knobs(struct session *s, const struct session_config *config)
 	bpf_map__set_max_entries(bpf->maps.ring, config->ring_bytes);
 	bpf_map__set_max_entries(bpf->maps.missed, config->max_funcs);
 	if (s->multi) {
-		uprobe_prepare_multi(bpf->progs.on_function);
+		uprobe_prepare_multi(on_function(s));
 		uprobe_prepare_multi(bpf->progs.on_uretprobe);
 		uprobe_prepare_multi(bpf->progs.on_mapped);
 		uprobe_prepare_multi(bpf->progs.on_python_entry);
@@ -59,7 +76,9 @@ static void set_knobs(struct session *s, const struct session_config *config)
 	bpf_program__set_autoload(bpf->progs.init_cpu_offsets, s->per_cpu_areas);
 	bpf_program__set_autoload(bpf->progs.install_python, s->python);
 	bpf_program__set_autoload(bpf->progs.on_uretprobe, config->uretprobes);
-	bpf_program__set_autoattach(bpf->progs.on_function, false);
+	bpf_program__set_autoload(bpf->progs.on_function, !s->direct);
+	bpf_program__set_autoload(bpf->progs.on_function_direct, s->direct);
+	bpf_program__set_autoattach(on_function(s), false);
 	bpf_program__set_autoattach(bpf->progs.on_uretprobe, false);
 	bpf_program__set_autoattach(bpf->progs.on_mapped, false);
 	bpf_program__set_autoload(bpf->progs.on_python_entry, s->python);
@@ -113,6 +132,7 @@ int session__open(const struct session_config *config, struct session **out, cha
 	libbpf_set_print(to_debug_log);
 	s->cpus = libbpf_num_possible_cpus();
 	s->multi = uprobe_has_multi();
+	s->direct = s->multi && has_direct_reads();
 	/* of 5.19; kernels before it count RSS without per-CPU parts */
 	s->per_cpu_areas = libbpf_probe_bpf_helper(BPF_PROG_TYPE_SYSCALL,
 				   (enum bpf_func_id)FUNC_MAP_LOOKUP_PERCPU_ELEM, NULL) == 1;
@@ -344,7 +364,7 @@ int session__attach(struct session *s, enum session_prog prog, const char *path,
 	const struct uprobe_site *sites, size_t n, size_t *refused, size_t *n_refused)
 {
 	struct bpf_program *const progs[] = {
-		[SESSION_FUNCTION] = s->bpf->progs.on_function,
+		[SESSION_FUNCTION] = on_function(s),
 		[SESSION_URETPROBE] = s->bpf->progs.on_uretprobe,
 		[SESSION_MAPPED] = s->bpf->progs.on_mapped,
 	};

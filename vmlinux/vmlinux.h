@@ -126,6 +126,12 @@ struct percpu_counter {
 	s32 *counters;
 };
 
+/* Two numbers side by side: what a direct read of 16 bytes is declared as. */
+struct timespec64 {
+	s64 tv_sec;
+	long int tv_nsec;
+};
+
 struct xol_area {
 	long unsigned int vaddr;
 };
