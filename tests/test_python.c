@@ -30,7 +30,7 @@ static const char script[] =
 	"    def größe(self):\n"
 	"        def inner():\n"
 	"            sys.stdout.write('%d %d %d %d %d\\n' % (sys.hexversion >> 16,\n"
-	"                hasattr(sys, 'pypy_version_info') or hasattr(sys, '_is_gil_enabled') and not sys._is_gil_enabled(),\n"
+	"                hasattr(sys, 'pypy_version_info') or 't' in getattr(sys, 'abiflags', ''),\n"
 	"                threading.current_thread().ident, worker.ident,\n"
 	"                sum(s['collections'] for s in gc.get_stats())))\n"
 	"            sys.stdout.flush()\n"
@@ -226,8 +226,8 @@ Test(python, each_python_of_this_machine_is_found_and_walked)
 	for (size_t i = 0; i < all.n; i++) {
 		start(&py, all.path[i], file);
 		if (py.odd || py.version < 0x308) {
-			cr_assert_eq(python__find(files, py.pid, &out, why, sizeof(why)), -ENOTSUP, "%s",
-				py.path);
+			cr_assert_eq(python__find(files, py.pid, &out, why, sizeof(why)), -ENOTSUP,
+				"%s", py.path);
 			cr_assert_str_not_empty(why);
 		} else {
 			check_running(files, &py, file);

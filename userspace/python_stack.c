@@ -164,7 +164,8 @@ static pid_t tid_of(const struct walk *w, const char *tstate)
 	return python_tasks__by_ident(w->tasks, ident);
 }
 
-static int walk_thread(struct walk *w, uint64_t tstate, uint64_t *next, python_thread_fn *fn, void *ctx)
+static int walk_thread(struct walk *w, uint64_t tstate, uint64_t *next, python_thread_fn *fn,
+	void *ctx)
 {
 	const struct rt_py *py = w->py;
 	char raw[THREAD_LEN];
@@ -191,7 +192,8 @@ static int walk_interpreter(struct walk *w, uint64_t interp, python_thread_fn *f
 	int err;
 
 	err = python_read(w->pid, interp + w->py->interp_threads, &tstate, sizeof(tstate));
-	for (size_t n = 0; !err && tstate && n < MAX_THREADS && w->reads < MAX_READS; n++, w->reads++) {
+	for (size_t n = 0; !err && tstate && n < MAX_THREADS && w->reads < MAX_READS; n++) {
+		w->reads++;
 		err = walk_thread(w, tstate, &next, fn, ctx);
 		tstate = next;
 	}
