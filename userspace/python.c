@@ -5,7 +5,7 @@
  * Its state hangs from one variable, _PyRuntime, which every build exports, static or shared,
  * stripped or not; from 3.10 on it has a section of its own (.PyRuntime). So the file is chosen by
  * that symbol and not by its name: uWSGI or PostgreSQL's plpython3 bring it along late, as a
- * library. The program itself and files with "python" in their names are asked first, the others
+ * library. The program itself and what is called python or libpython is asked first, the others
  * by their hash table only. The answer belongs to the file and is remembered, so that the next
  * process with the same libraries costs one reading of its maps.
  */
@@ -196,6 +196,7 @@ static int on_map(void *ctx, const struct procfs_map *map)
 {
 	struct process *p = ctx;
 	struct mapped *m, **maps;
+	const char *name;
 	bool threaded;
 	uint32_t hint;
 	size_t room;
@@ -221,11 +222,11 @@ static int on_map(void *ctx, const struct procfs_map *map)
 	m->end = map->end;
 	m->offset = map->offset;
 	strcpy(m->path, map->path);
-	m->likely = !strcmp(m->path, p->exe) || strstr(python_base_name(m->path), "python") ||
-		    python_is_pypy(m->path);
+	name = python_base_name(m->path);
+	m->likely = !strcmp(m->path, p->exe) || !strncmp(name, "python", 6) ||
+		    !strncmp(name, "libpython", 9) || python_is_pypy(m->path);
 	p->maps[p->n++] = m;
-	if (strstr(python_base_name(m->path), ".cpython-3")) {
-		m->likely = !strcmp(m->path, p->exe);
+	if (strstr(name, ".cpython-3")) {
 		hint = python_name_version(m->path, &threaded);
 		p->hint = hint ? hint : p->hint;
 	}
@@ -248,7 +249,7 @@ static void process__clear(struct process *p)
 	free(p->maps);
 }
 
-/* A layout that the file alone did not give: from the process, or by an extension that it loaded. */
+/* A layout that the file alone did not give: from the process, or by what it has loaded. */
 static void complete_layout(struct python_file *f, const struct process *p, uint64_t bias)
 {
 	char runtime[PYTHON_OFFSETS_LEN];
@@ -261,7 +262,8 @@ static void complete_layout(struct python_file *f, const struct process *p, uint
 		python_file__fill(f, NULL);
 }
 
-static int use(struct python_file *f, const struct process *p, const struct mapped *m, struct rt_py *out)
+static int use(struct python_file *f, const struct process *p, const struct mapped *m,
+	struct rt_py *out)
 {
 	uint64_t bias = 0;
 	int err;
@@ -275,7 +277,8 @@ static int use(struct python_file *f, const struct process *p, const struct mapp
 		return -ENOTSUP;
 	}
 	if (!f->py.version) {
-		snprintf(p->why, p->why_len, "its version is not known yet");
+		snprintf(p->why, p->why_len, f->version ? "it does not (yet) say how it can be walked" :
+							  "its version is not known yet");
 		return -EAGAIN;
 	}
 	*out = f->py;

@@ -56,8 +56,8 @@ struct python_thread {
 	size_t n_frames;
 };
 
-/* Calls fn for each thread that has a PyThreadState, newest first; *thread is valid within the call.
- * Stops when fn returns non-zero and returns that. 0 or -errno. */
+/* Calls fn for each thread that has a PyThreadState, newest first; *thread is valid within the
+ * call. Stops when fn returns non-zero and returns that. 0 or -errno. */
 typedef int python_thread_fn(void *ctx, const struct python_thread *thread);
 int python__threads(pid_t pid, const struct rt_py *py, python_thread_fn *fn, void *ctx);
 

@@ -8,10 +8,10 @@
  * and local before, so that a stripped program (Debian's python3.11) has no name for it. What is
  * known of it then:
  *	_PyEval_EvalFrameDefault calls it
- *	so does _PyEval_Vector, and looks whether a pointer came back. That is inlined into, or called
- *	from, PyEval_EvalCode and _PyFunction_Vectorcall, which are exported
- *	it reads func_code from its second argument, and co_framesize (3.12) or co_nlocalsplus (3.11)
- *	from that: 0x30 and 0x4c in both
+ *	so does _PyEval_Vector, and looks whether a pointer came back. That is inlined into, or
+ *	called from, PyEval_EvalCode and _PyFunction_Vectorcall, which are exported
+ *	it reads func_code from its second argument, and co_framesize (3.12) or co_nlocalsplus
+ *	(3.11) from that: 0x30 and 0x4c in both
  * One function must fit all of it, and no other.
  *
  * Where _PyEval_Vector was inlined together with what it calls, a function that is called from C
@@ -95,8 +95,8 @@ static uint64_t target_of(const cs_insn *insn, uint64_t start, uint64_t end)
 	return to >= start && to < end ? 0 : to;
 }
 
-/* Adds what the code in [start, end) calls; with `pointers`, only that whose result is soon compared
- * with NULL ("test rax, rax"), and what it jumps to. */
+/* Adds what the code in [start, end) calls; with `pointers`, only that whose result is soon
+ * compared with NULL ("test rax, rax"), and what it jumps to. */
 static void find_calls(const struct elf_file *elf, uint64_t start, uint64_t end, bool pointers,
 	struct calls *out)
 {
@@ -156,7 +156,8 @@ static bool is_copy(const cs_insn *insn, unsigned int from, unsigned int *into)
 	return true;
 }
 
-/* Does the function begin with loads of func_code from its second argument, and of the size from that? */
+/* Does the function begin with a load of func_code from its second argument, and of the size from
+ * that? */
 static bool takes_function(const struct elf_file *elf, uint64_t start)
 {
 	unsigned int arg = X86_REG_RSI, copy = X86_REG_RSI, code = X86_REG_INVALID, any;
@@ -209,7 +210,8 @@ static void find_callees(struct elf_file *elf, const struct elf_func *eval, stru
 
 static uint64_t deduce(struct elf_file *elf, const struct elf_func *eval)
 {
-	struct calls *by_eval = calloc(1, sizeof(*by_eval)), *by_others = calloc(1, sizeof(*by_others));
+	struct calls *by_eval = calloc(1, sizeof(*by_eval));
+	struct calls *by_others = calloc(1, sizeof(*by_others));
 	uint64_t found = 0;
 	size_t fits = 0;
 

@@ -3,7 +3,7 @@
  * What one file is: whether it defines CPython's state, and of which version.
  *
  * Which version it is:
- *	Py_Version, a constant that 3.11 and later export (Include/pylifecycle.h, Python/getversion.c)
+ *	Py_Version, a constant that 3.11 and later export (Python/getversion.c)
  *	what 3.13 and later say of themselves (see python_layout.c)
  *	its soname or name: libpython3.9.so.1.0, python3.9
  *	"lib/python3.9" among its strings (Modules/getpath.c up to 3.10 is compiled with it)
@@ -144,7 +144,8 @@ static void copy_texts(struct python_file *f, const struct elf_file *elf)
 			f->text[f->n_texts++] = elf->seg[i];
 }
 
-static int examine_elf(struct python_file *f, const struct elf_file *elf, const char *path, bool likely)
+static int examine_elf(struct python_file *f, const struct elf_file *elf, const char *path,
+	bool likely)
 {
 	char runtime[PYTHON_OFFSETS_LEN];
 	bool threaded;
@@ -202,7 +203,8 @@ int python_file__examine(struct python_file *f, const char *path, const char *na
 	return err;
 }
 
-bool python_file__bias(const struct python_file *f, uint64_t start, uint64_t offset, uint64_t *bias)
+bool python_file__bias(const struct python_file *f, uint64_t start, uint64_t offset,
+	uint64_t *bias)
 {
 	for (size_t i = 0; i < f->n_texts; i++) {
 		const struct elf_segment *s = &f->text[i];

@@ -32,7 +32,8 @@ int python_layout__known(uint32_t version, struct rt_py *out);
  * was not tried, so that it must be checked against a running one. -ENODATA: nothing is published
  * there; -ENOTSUP: with *why, a constant string.
  */
-int python_layout__published(const void *runtime, struct rt_py *out, bool *unsure, const char **why);
+int python_layout__published(const void *runtime, struct rt_py *out, bool *unsure,
+	const char **why);
 
 struct python_file_id {
 	uint32_t major, minor;
@@ -62,14 +63,15 @@ struct python_file {
 	UT_hash_handle hh; /* of struct python_files */
 };
 
-/* Looks at the file that `path` opens and the process calls `name`; `likely`: by its name it may well
- * be one, so that .symtab is read too. 0 and f->what, or -errno, then nothing is known of it. */
+/* Looks at the file that `path` opens and the process calls `name`; `likely`: by its name it may
+ * well be one, so that .symtab is read too. 0 and f->what, or -errno, then nothing is known of it. */
 int python_file__examine(struct python_file *f, const char *path, const char *name, bool likely);
 /* Sets f->py, if what is known is enough. `runtime`: the beginning of _PyRuntime, or NULL. */
 int python_file__fill(struct python_file *f, const void *runtime);
 /* What must be added to the file's addresses where a mapping of its code at `offset` begins at
  * `start`. */
-bool python_file__bias(const struct python_file *f, uint64_t start, uint64_t offset, uint64_t *bias);
+bool python_file__bias(const struct python_file *f, uint64_t start, uint64_t offset,
+	uint64_t *bias);
 
 const char *python_base_name(const char *path);
 bool python_is_pypy(const char *path);

@@ -300,7 +300,8 @@ static void fill_gc(const void *runtime, const struct published *p, struct rt_py
 	py->gc_generations = GENERATIONS;
 }
 
-int python_layout__published(const void *runtime, struct rt_py *out, bool *unsure, const char **why)
+int python_layout__published(const void *runtime, struct rt_py *out, bool *unsure,
+	const char **why)
 {
 	const struct published *p = published;
 	uint32_t hex, version;

@@ -17,7 +17,8 @@
 enum {
 	MAX_INTERPRETERS = 256,
 	MAX_THREADS = 4096, /* of one interpreter */
-	MAX_FRAMES = 4096,
+	MAX_FRAMES = 4096, /* of one thread */
+	MAX_READS = 1 << 18, /* frames and threads of a process: lists can lead in circles */
 	THREAD_LEN = 200, /* less than sizeof(PyThreadState) of any version */
 	CODE_LEN = 136,
 	TEXT_LEN = 512, /* of a name, as UTF-8 */
@@ -33,7 +34,7 @@ struct walk {
 	const struct rt_py *py;
 	struct python_tasks *tasks;
 	struct python_thread thread;
-	size_t room;
+	size_t reads, room;
 	char *texts; /* two of TEXT_LEN a frame */
 };
 
@@ -134,7 +135,7 @@ static void walk_frames(struct walk *w, uint64_t addr)
 
 	w->thread.n_frames = 0;
 	w->thread.cut = false;
-	for (n = 0; addr && n < MAX_FRAMES; n++) {
+	for (n = 0; addr && n < MAX_FRAMES && w->reads < MAX_READS; n++, w->reads++) {
 		if (addr & 7 || python_read(w->pid, addr, raw, py->frame_bytes) ||
 			(!is_shim(py, raw) && !add_frame(w, addr, raw)))
 			break;
@@ -163,7 +164,8 @@ static pid_t tid_of(const struct walk *w, const char *tstate)
 	return python_tasks__by_ident(w->tasks, ident);
 }
 
-static int walk_thread(struct walk *w, uint64_t tstate, uint64_t *next, python_thread_fn *fn, void *ctx)
+static int walk_thread(struct walk *w, uint64_t tstate, uint64_t *next, python_thread_fn *fn,
+	void *ctx)
 {
 	const struct rt_py *py = w->py;
 	char raw[THREAD_LEN];
@@ -190,7 +192,8 @@ static int walk_interpreter(struct walk *w, uint64_t interp, python_thread_fn *f
 	int err;
 
 	err = python_read(w->pid, interp + w->py->interp_threads, &tstate, sizeof(tstate));
-	for (size_t n = 0; !err && tstate && n < MAX_THREADS; n++) {
+	for (size_t n = 0; !err && tstate && n < MAX_THREADS && w->reads < MAX_READS; n++) {
+		w->reads++;
 		err = walk_thread(w, tstate, &next, fn, ctx);
 		tstate = next;
 	}
@@ -214,6 +217,7 @@ static int walk_all(struct walk *w, python_thread_fn *fn, void *ctx)
 	w->thread.frames = NULL;
 	w->texts = NULL;
 	w->room = 0;
+	w->reads = 0;
 	return err;
 }
 
@@ -256,7 +260,7 @@ static int judge(void *ctx, const struct python_thread *thread)
 		found->good++;
 	else
 		found->bad++;
-	return 0;
+	return good ? 0 : -EILSEQ;
 }
 
 int python__check(pid_t pid, const struct rt_py *py, char *why, size_t len)
