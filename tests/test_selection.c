@@ -11,7 +11,8 @@
 #include "lang.h"
 #include "scratch.h"
 
-static int select_specs(struct selection *sel, const char *profile, const char *const *specs, size_t n)
+static int select_specs(struct selection *sel, const char *profile, const char *const *specs,
+	size_t n)
 {
 	struct options opt = { .profile = profile, .specs = (const char **)specs, .n_specs = n };
 

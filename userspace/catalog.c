@@ -23,7 +23,7 @@ struct func_entry {
 struct catalog {
 	struct spec_entry *specs;
 	struct func_entry *funcs;
-	bool has_inside; /* some spec is to be inside of another */
+	bool has_conditions, has_inside; /* some spec has */
 	struct spec_stat *spec_stats;
 	struct func_stat *func_stats;
 };
@@ -106,6 +106,7 @@ static void relate(struct catalog *cat, struct spec_entry *s, bool known)
 	struct spec_entry *other;
 
 	s->spec.conditional = fact->inside || fact->caller || fact->outermost || fact->nth;
+	cat->has_conditions |= s->spec.conditional;
 	if (fact->inside) {
 		other = spec_entry__find(cat, fact->inside - 1);
 		cat->has_inside = true;
@@ -197,6 +198,11 @@ struct catalog_func *catalog__func(const struct catalog *cat, unsigned int id)
 	struct func_entry *f = func_entry__find(cat, id);
 
 	return f ? &f->func : NULL;
+}
+
+bool catalog__has_conditions(const struct catalog *cat)
+{
+	return cat->has_conditions;
 }
 
 void catalog__hits(struct catalog *cat, const struct fact_counters *counters)

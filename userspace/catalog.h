@@ -31,6 +31,8 @@ int catalog__take(struct catalog *cat, struct fact *fact);
 /* NULL: no such id. */
 struct catalog_spec *catalog__spec(const struct catalog *cat, unsigned int id);
 struct catalog_func *catalog__func(const struct catalog *cat, unsigned int id);
+/* Has any spec conditions? */
+bool catalog__has_conditions(const struct catalog *cat);
 /* The kernel's count of hits, in place of our own. */
 void catalog__hits(struct catalog *cat, const struct fact_counters *counters);
 

@@ -48,7 +48,8 @@ static const struct argp_option option_table[] = {
 	{NULL, 0, NULL, 0, "Where to put checkpoints:", 2},
 	{"function", KEY_FUNCTION, "[LABEL=]BINARY:SYMBOL", 0,
 		"entry and return of functions (globs, demangled C++ names); usdt:BINARY:PROVIDER:NAME, "
-		"addr:BINARY:0xADDR; may be repeated",
+		"addr:BINARY:0xADDR, py:FILE:QUALNAME; behind it \"inside SPEC\", \"caller QUALNAME\", "
+		"\"outermost\", \"nth N\"; may be repeated",
 		2},
 	{"profile", KEY_PROFILE, "NAME|FILE", 0,
 		"checkpoints and roles of one program; \"none\" for none. Without it the profile that "

@@ -42,7 +42,9 @@ static int list__add(struct list *l, const char *text)
 
 static bool is_alike(const struct label_stat *a, const struct label_stat *b)
 {
-	return a->state == b->state && (a->why && b->why ? !strcmp(a->why, b->why) : a->why == b->why);
+	if (a->state != b->state)
+		return false;
+	return a->why && b->why ? !strcmp(a->why, b->why) : a->why == b->why;
 }
 
 static int print_why(enum lang lang, const struct label_stat *l, struct out *o)
@@ -52,8 +54,11 @@ static int print_why(enum lang lang, const struct label_stat *l, struct out *o)
 
 	if (l->why && !why)
 		return -ENOMEM;
-	out__fmt(o, "%s%s%s%s%s\n", why || absent ? ": " : "", absent ? lang_text(lang, TEXT_ABSENT) : "",
-		absent && why ? " (" : "", why ? why : "", absent && why ? ")" : "");
+	if (absent)
+		out__fmt(o, why ? ": %s (%s)" : ": %s", lang_text(lang, TEXT_ABSENT), why);
+	else if (why)
+		out__fmt(o, ": %s", why);
+	out__str(o, "\n");
 	free(why);
 	return 0;
 }

@@ -49,6 +49,8 @@ static bool is_followed(const struct rows *r, const struct fact_func *func)
 {
 	const struct catalog_spec *spec;
 
+	if (!catalog__has_conditions(r->cat))
+		return false;
 	for (size_t i = 0; i < func->n_specs; i++) {
 		spec = catalog__spec(r->cat, func->specs[i]);
 		if (spec && (spec->conditional || spec->enclosing))
@@ -96,8 +98,8 @@ static void note_label(struct rows *r, struct catalog_spec *spec, const struct r
 		label__seen(*label, row->pid, printed);
 }
 
-static int emit_specs(struct rows *r, struct proc *p, struct row *row, const struct span_specs *specs,
-	uint64_t gc)
+static int emit_specs(struct rows *r, struct proc *p, struct row *row,
+	const struct span_specs *specs, uint64_t gc)
 {
 	struct catalog_spec *spec;
 	const char *label;
@@ -125,7 +127,8 @@ static int emit_specs(struct rows *r, struct proc *p, struct row *row, const str
 	return 0;
 }
 
-static int on_function(struct rows *r, struct proc *p, struct row *row, const struct rt_checkpoint *cp)
+static int on_function(struct rows *r, struct proc *p, struct row *row,
+	const struct rt_checkpoint *cp)
 {
 	struct catalog_func *func = catalog__func(r->cat, cp->func);
 	struct span_specs specs;

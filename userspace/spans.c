@@ -329,7 +329,8 @@ static struct open *find_open(struct thread *t, const struct span_event *ev)
 	return NULL;
 }
 
-static int give_unconditional(struct spans *s, const struct catalog *cat, const struct fact_func *func)
+static int give_unconditional(struct spans *s, const struct catalog *cat,
+	const struct fact_func *func)
 {
 	const struct catalog_spec *spec;
 	int err = 0;

@@ -231,14 +231,17 @@ static int parse_python(const struct complaint *c, const char *s, struct checkpo
 	const char *colon = strchr(s, ':');
 
 	if (!colon)
-		return spec__complain(c, EXPECT_PYTHON, "a Python function needs a file or a module, and "
-				      "a qualified name");
+		return spec__complain(c, EXPECT_PYTHON,
+				      "a Python function needs a file or a module, and a qualified name");
 	if (colon == s)
-		return spec__complain(c, EXPECT_PYTHON, "the file or module is empty ('*' means any)");
+		return spec__complain(c, EXPECT_PYTHON,
+				      "the file or module is empty ('*' means any)");
 	if (!colon[1])
-		return spec__complain(c, EXPECT_PYTHON, "the qualified name is empty ('*' means any)");
+		return spec__complain(c, EXPECT_PYTHON,
+				      "the qualified name is empty ('*' means any)");
 	if (strpbrk(colon + 1, ":= "))
-		return spec__complain(c, EXPECT_PYTHON, "a qualified name holds no ':', '=' or blank");
+		return spec__complain(c, EXPECT_PYTHON,
+				      "a qualified name holds no ':', '=' or blank");
 	spec->type = SPEC_PYTHON;
 	spec->binary = take_part(&s);
 	spec->symbol = strdup(s);
@@ -247,8 +250,8 @@ static int parse_python(const struct complaint *c, const char *s, struct checkpo
 	spec->module = !is_file_tail(spec->binary);
 	if (spec->module && (spec->binary[0] == '.' || strstr(spec->binary, "..") ||
 			     spec->binary[strlen(spec->binary) - 1] == '.'))
-		return spec__complain(c, EXPECT_PYTHON, "'%s' is neither a module nor the end of a path",
-				      spec->binary);
+		return spec__complain(c, EXPECT_PYTHON,
+				      "'%s' is neither a module nor the end of a path", spec->binary);
 	return 0;
 }
 

@@ -71,8 +71,8 @@ int spec__parse(const char *text, struct checkpoint_spec *out, char *err, size_t
 int spec__parse_target(const char *text, struct checkpoint_spec *out, char *err, size_t err_len);
 /* One condition more, by its word ("nth") and what would follow it ("2", "" for none); it becomes
  * part of the text. -EINVAL with a message, -ENOMEM. */
-int spec__add_condition(struct checkpoint_spec *spec, const char *word, const char *value, char *err,
-	size_t err_len);
+int spec__add_condition(struct checkpoint_spec *spec, const char *word, const char *value,
+	char *err, size_t err_len);
 /* Sets entry[] and leave[] from one label: "L之前"/"L之后", "before L"/"after L"; a USDT probe or
  * an address has no return, its one row is L. -EINVAL: blank, not UTF-8, or control characters. */
 int spec__set_label(struct checkpoint_spec *spec, const char *zh, const char *en);

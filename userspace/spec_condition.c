@@ -114,16 +114,16 @@ static int take_inside(const struct complaint *c, const char *value, struct chec
 	if (spec->when.inside)
 		return given_twice(c, "inside");
 	if (!*value)
-		return spec__complain(c, NULL, "nothing follows the condition 'inside'; expected inside "
-				      "BINARY:SYMBOL or inside py:FILE-TAIL:QUALNAME");
+		return spec__complain(c, NULL, "nothing follows the condition 'inside'; expected "
+				      "inside BINARY:SYMBOL or inside py:FILE-TAIL:QUALNAME");
 	err = spec__parse_target(value, &other, why, sizeof(why));
 	if (err == -EINVAL)
 		return spec__complain(c, NULL, "the condition 'inside': %s", why);
 	if (err)
 		return err;
 	if (other.type != SPEC_FUNCTION && other.type != SPEC_PYTHON)
-		err = spec__complain(c, NULL, "the condition 'inside': %s has no end that is seen; expected "
-				     "a function", value);
+		err = spec__complain(c, NULL, "the condition 'inside': %s has no end that is seen; "
+				     "expected a function", value);
 	else if (spec__is_conditional(&other))
 		err = spec__complain(c, NULL, "the condition 'inside': %s has conditions of its own; "
 				     "expected a target alone", value);
@@ -139,11 +139,11 @@ static int take_caller(const struct complaint *c, const char *value, struct chec
 	if (spec->when.caller)
 		return given_twice(c, "caller");
 	if (!*value || strpbrk(value, " :="))
-		return spec__complain(c, NULL, "the condition 'caller' has '%s' behind it; expected the "
-				      "qualified name of a Python function", value);
+		return spec__complain(c, NULL, "the condition 'caller' has '%s' behind it; expected "
+				      "the qualified name of a Python function", value);
 	if (spec->type != SPEC_PYTHON)
-		return spec__complain(c, NULL, "the condition 'caller' is for Python functions only: of "
-				      "others it is not known who called; 'inside' may serve");
+		return spec__complain(c, NULL, "the condition 'caller' is for Python functions only: "
+				      "of others it is not known who called; 'inside' may serve");
 	spec->when.caller = strdup(value);
 	return spec->when.caller ? 0 : -ENOMEM;
 }
@@ -168,14 +168,14 @@ static int take_nth(const struct complaint *c, const char *value, struct checkpo
 	if (spec->when.nth)
 		return given_twice(c, "nth");
 	if (!digits || value[digits] || !n || n > MAX_NTH)
-		return spec__complain(c, NULL, "the condition 'nth' has '%s' behind it; expected a number "
-				      "from 1 to %d", value, MAX_NTH);
+		return spec__complain(c, NULL, "the condition 'nth' has '%s' behind it; expected a "
+				      "number from 1 to %d", value, MAX_NTH);
 	spec->when.nth = (unsigned int)n;
 	return 0;
 }
 
-int spec__add_condition(struct checkpoint_spec *spec, const char *word, const char *value, char *err,
-	size_t err_len)
+int spec__add_condition(struct checkpoint_spec *spec, const char *word, const char *value,
+	char *err, size_t err_len)
 {
 	struct complaint c = { .label = "", .err = err, .err_len = err_len };
 	char *text;
