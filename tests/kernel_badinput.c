@@ -256,7 +256,7 @@ Test(files, a_file_of_another_machine_or_none_at_all_is_refused, .timeout = 60)
 	prepare();
 	/* e_machine is at 18: EM_AARCH64 */
 	EXPECT("cp $F arm; printf '\\267\\000' | dd of=arm bs=1 seek=18 conv=notrunc status=none; "
-	       "$T -f ./arm:hit -- true", 1, "cannot probe ./arm", "another machine", "Only programs");
+	       "$T -f ./arm:hit -- true", 1, "cannot probe ./arm", "another machine", "only programs");
 	EXPECT("$T -f /etc/passwd:f -- true", 1, "cannot probe /etc/passwd", "not an ELF file");
 	EXPECT("head -c 100 $F >cut; $T -f ./cut:hit -- true", 1, "cannot probe ./cut");
 }

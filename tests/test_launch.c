@@ -14,6 +14,8 @@ static struct scratch dir;
 static void set_up(void)
 {
 	dir = scratch__new();
+	/* what root may search, and others may not, would be EACCES */
+	setenv("PATH", "/usr/bin:/bin", 1);
 }
 
 static void tear_down(void)

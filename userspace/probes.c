@@ -197,8 +197,10 @@ static int tell_funcs(struct probes *p)
 }
 
 /* Nothing can be probed in it: the specs that mean it say why. */
-static int take_unreadable(struct probes *p, const struct file_id *id, const char *why)
+static int take_unreadable(struct probes *p, const struct file_id *id, const char *why, int err)
 {
+	const char *hint = err == -EPERM || err == -EACCES ? "it takes root, as tracing does" :
+		"only programs and libraries for this machine (" NATIVE_NAME ") can be probed";
 	bool told = false;
 
 	for (size_t i = 0; i < p->config.n_specs; i++) {
@@ -208,11 +210,11 @@ static int take_unreadable(struct probes *p, const struct file_id *id, const cha
 			continue;
 		/* where it is what the spec is about, the caller will tell */
 		if ((st->told || st->matched) && !told)
-			log_warn("cannot probe %s: it is %s", id->path, why);
+			log_warn("cannot probe %s: %s", id->path, why);
 		told |= st->told || st->matched;
 		st->seen = true;
-		if (!st->problem && asprintf(&st->problem, "cannot probe %s: it is %s. Only programs and "
-			"libraries for this machine (" NATIVE_NAME ") can be probed", id->path, why) < 0)
+		if (!st->problem &&
+			asprintf(&st->problem, "cannot probe %s: %s; %s", id->path, why, hint) < 0)
 			st->problem = NULL;
 	}
 	return files__add(&p->files, id, NULL);
@@ -231,7 +233,7 @@ static int take_file(struct probes *p, const struct file_id *id, char *err, size
 	if (ret == -ENOMEM)
 		return ret;
 	if (ret)
-		return files__know(&p->files, id, NULL) ? 0 : take_unreadable(p, id, why);
+		return files__know(&p->files, id, NULL) ? 0 : take_unreadable(p, id, why, ret);
 	if (files__know(&p->files, id, elf__build_id(elf)))
 		goto out;
 	ret = files__add(&p->files, id, elf__build_id(elf));
