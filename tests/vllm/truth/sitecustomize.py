@@ -158,18 +158,21 @@ def wrap(function, rows, from_c):
                 if before:
                     log.add("entry", name, *before)
                 # A call with plain arguments does not go through C, one with stars does.
-                if from_c or kwargs or len(args) > 4:
-                    result = function(*args, **kwargs)
-                elif len(args) == 0:
-                    result = function()
-                elif len(args) == 1:
-                    result = function(args[0])
-                elif len(args) == 2:
-                    result = function(args[0], args[1])
-                elif len(args) == 3:
-                    result = function(args[0], args[1], args[2])
-                else:
-                    result = function(args[0], args[1], args[2], args[3])
+                match () if from_c or kwargs else args:
+                    case (a,):
+                        result = function(a)
+                    case (a, b):
+                        result = function(a, b)
+                    case (a, b, c):
+                        result = function(a, b, c)
+                    case (a, b, c, d):
+                        result = function(a, b, c, d)
+                    case (a, b, c, d, e):
+                        result = function(a, b, c, d, e)
+                    case (a, b, c, d, e, f):
+                        result = function(a, b, c, d, e, f)
+                    case _:
+                        result = function(*args, **kwargs)
                 if after:
                     log.add("return", name, *after)
         finally:

@@ -10,7 +10,7 @@ Row = namedtuple("Row", "module qualname before after group caller other nth fro
 # caller: the qualname of the function that must have called it ...
 # other:  ... or else these labels are taken; without them it is not counted.
 # nth:    (module, name, [(before, after), ...]): the first calls of that builtin inside it.
-# from_c: the interpreter enters it from C also when it is not measured: a constructor, or f(*args).
+# from_c: the interpreter enters it from C also when it is not measured: by type(), or f(*args).
 
 
 def pair(text, where="{}"):
@@ -29,7 +29,7 @@ RUNNERS = [  # (module, class)
 KV = "_initialize_kv_caches:{}"
 
 ROWS = [
-    Row(ENGINE, "EngineCore.__init__", "EngineCore初始化开始", None, from_c=True),
+    Row(ENGINE, "EngineCore.__init__", "EngineCore初始化开始", None),
     Row(EXECUTOR, "Executor.__init__", *pair("创建ModelExecutor"), from_c=True),
     Row(ENGINE, "EngineCore._initialize_kv_caches", *pair("初始化KV Cache")),
     Row(ENGINE, "EngineCore.collective_rpc", *pair("调用initialize_cache"), caller="EngineCore.__init__"),
@@ -72,7 +72,7 @@ ROWS = [
 ]
 for module, runner in RUNNERS:
     init, load = runner + ".__init__", runner + ".load_model"
-    ROWS.append(Row(module, init, *pair("创建ModelRunner"), "runner", from_c=True))
+    ROWS.append(Row(module, init, *pair("创建ModelRunner"), "runner", from_c=runner == "CPUModelRunner"))
     ROWS.append(Row(module, load, "ModelRunner.load_model:开始加载模型权重之前", None, "runner load"))
     if runner == "GPUModelRunner":
-        ROWS.append(Row(module, init, "GPUModelRunner.__init__开始", None, from_c=True))
+        ROWS.append(Row(module, init, "GPUModelRunner.__init__开始", None))
