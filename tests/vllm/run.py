@@ -140,7 +140,7 @@ def wait_for(what, process, seconds=LIMIT):
             return got
         if ended:
             raise Failure(f"{what.__doc__}: ended with status {process.returncode} before")
-        time.sleep(0.02)
+        time.sleep(0.1)
     raise Failure(f"{what.__doc__}: not within {seconds} s")
 
 
@@ -185,7 +185,7 @@ def serve(args, log):
         "the end after SIGINT"
         return process.returncode is not None
 
-    pid = wait_for(server, process, 60)
+    pid = wait_for(server, process)
     say(f"server is pid {pid}, port {port}")
     if args.attach:
         companion = subprocess.Popen(shlex.split(args.attach.replace("{pid}", str(pid))), stdin=subprocess.DEVNULL)

@@ -187,7 +187,10 @@ def wrap(function, rows, from_c):
 def cell_of(function, qualname):
     """The cell of a decorator's wrapper that holds the function of that name, however deep."""
     for cell in function.__closure__ or ():
-        inside = cell.cell_contents
+        try:
+            inside = cell.cell_contents
+        except ValueError:  # empty
+            continue
         if isinstance(inside, types.FunctionType):
             if inside.__code__.co_qualname == qualname:
                 return cell
