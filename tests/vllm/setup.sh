@@ -32,7 +32,10 @@ if [ ! -e "$DIR/bin/python" ]; then
 	"$PYTHON" -m venv "$DIR" || die "$PYTHON cannot make a venv in $DIR"
 fi
 py=$DIR/bin/python
-pip() { "$py" -m pip --disable-pip-version-check --no-input -qq "$@"; }
+# Its complaints are shown only if it fails: half an installation, and that without what only a GPU
+# or a torch of its own needs, is what it must complain of here.
+pip() { "$py" -m pip --disable-pip-version-check --no-input -q "$@" > "$DIR/pip.log" 2>&1 ||
+	{ tail -n 20 "$DIR/pip.log" >&2; return 1; }; }
 has() { "$py" -c 'import sys; from importlib.metadata import version; v = version(sys.argv[1])
 sys.exit(v.split("+")[0] != sys.argv[2])' "$1" "$2" 2>/dev/null; }
 
@@ -61,7 +64,7 @@ if [ ! -e "$needs.done" ]; then
 		say "$torch"
 		pip install "$torch" || die "pip cannot install $torch"
 	fi
-	say "$(sed 1d "$needs" | wc -l) other requirements (that pip misses torchvision and such is meant)"
+	say "$(sed 1d "$needs" | wc -l) other requirements"
 	pip install -r "$needs" || die "pip cannot install what $needs lists"
 	: > "$needs.done"
 fi
