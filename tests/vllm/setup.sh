@@ -14,7 +14,7 @@ die() { echo "setup: $*" >&2; exit 1; }
 # A name in PATH may be a shim that runs nothing, and Debian's Python comes without venv.
 usable() { [ "$("$1" -c 'import ensurepip, sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = 3.11 ]; }
 
-if [ ! -e "$DIR/bin/python" ]; then
+if ! "$DIR/bin/python" -m pip --version > /dev/null 2>&1; then
 	for p in "$PYTHON" python3.11 /usr/bin/python3.11; do
 		[ -n "$p" ] && usable "$p" && PYTHON=$p && break
 		PYTHON=
