@@ -360,27 +360,6 @@ Test(outputs, a_reader_that_goes_away_is_noticed_before_the_next_row, .timeout =
 	       "cat st; $T --format jsonl --replay tape", 0, "\n1\n", "\"reason\":\"duration\"");
 }
 
-/* The reader holds the pipe open and never reads. The command under trace goes on. */
-#define STUCK(command)                                                                              \
-	"mkfifo p; sleep 60 <p & r=$!; " command " & t=$!; sleep 2; kill -TERM $t; sleep 1; "        \
-	"kill -0 $t || echo ended early; kill -INT $t; wait $t; s=$?; kill $r; rm p; exit $s"
-
-Test(outputs, a_reader_that_never_reads_keeps_nobody_who_insists, .timeout = 120)
-{
-	prepare();
-	EXPECT(STUCK("$T --record tape --format jsonl --step 4K -- sh -c "
-		     "'echo $$ >pid; trap \"\" TERM; while :; do /bin/true; done' >p"), 1,
-		"the log ends here: nobody reads it", "the tape has all");
-	cr_expect_null(strstr(file_text(harness_path("shell.out")), "ended early"));
-	EXPECT("kill -KILL $(cat pid) && $T --replay tape --format jsonl", 0, "\"reason\":\"interrupt\"");
-	/* nor where the messages go the same way */
-	EXPECT(STUCK("$T --format jsonl --step 4K -- sh -c 'echo $$ >pid; trap \"\" TERM; "
-		     "while :; do /bin/true; done' >p 2>&1"), 1, "");
-	EXPECT("kill -KILL $(cat pid)", 0, "");
-	/* and where there is no reader at all */
-	EXPECT("mkfifo q; $T -o q -- true & t=$!; sleep 1; kill -TERM $t; wait $t", 128 + SIGTERM, "");
-}
-
 Test(outputs, places_that_cannot_be_written_are_told, .timeout = 60)
 {
 	prepare();
