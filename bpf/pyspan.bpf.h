@@ -12,6 +12,7 @@
 
 #include "proc.bpf.h"
 #include "pycode.bpf.h"
+#include "pyquick.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -88,11 +89,12 @@ static __always_inline struct py_thread *py_thread_get(struct look *lk, struct t
 	}
 	if (pt->mm != lk->ts->mm) {
 		pt->mm = lk->ts->mm;
-		pt->tstate = pt->vain_head = pt->full_ns = 0;
-		pt->depth = pt->floor = pt->n_refs = pt->looks = pt->quick = pt->vain = 0;
-		pt->look_ns = BPF_CORE_READ(task, start_time);
-		pt->others = changes_by_others(lk->ts, lk->st);
-		pt->own = 0;
+		pt->tstate = pt->vain_head = pt->sure_ns = 0;
+		pt->depth = pt->floor = pt->n_refs = pt->looks = pt->vain = 0;
+		lk->ts->py.left = 0;
+		lk->ts->py.look_ns = BPF_CORE_READ(task, start_time);
+		lk->ts->py.others = changes_by_others(lk->ts, lk->st);
+		lk->ts->py.own = 0;
 	}
 	return pt;
 }
@@ -170,7 +172,8 @@ static __always_inline int py_look(struct look *lk, struct task_struct *task, st
 	struct py_walk w = {.pt = pt, .py = py, .self = thread_pointer(task)};
 
 	lk->walked = 0;
-	if (py_walk(&w, lk->now)) {
+	if (py_walk(&w, lk->now, !lk->ts->py.left || (s64)(bpf_jiffies64() - lk->ts->py.until) >= 0)) {
+		lk->ts->py.left = 0;
 		count_loss(RT_LOSS_PY_WALK);
 		return -1;
 	}
@@ -196,7 +199,7 @@ static __always_inline int py_look(struct look *lk, struct task_struct *task, st
 /* Is something to be reported of the Python stack? */
 static __always_inline bool py_news(const struct look *lk)
 {
-	return lk->walked && (lk->py_kept < lk->pt->n_refs ||
+	return lk->pt && lk->walked && (lk->py_kept < lk->pt->n_refs ||
 			      (lk->pt->wanted && lk->pt->push_from < py_fresh_count(lk->pt)));
 }
 
@@ -221,7 +224,7 @@ static __noinline u64 py_collections(const struct py_thread *pt, const struct rt
 /* Since when it is not known what the stack was. */
 static __always_inline u64 py_late(const struct look *lk)
 {
-	u64 since = lk->pt->unsure ? lk->pt->sure_ns : lk->pt->look_ns;
+	u64 since = lk->pt->unsure ? lk->pt->sure_ns : lk->ts->py.look_ns;
 
 	return lk->now > since ? lk->now - since : 0;
 }
@@ -231,7 +234,8 @@ static __always_inline u32 py_shared(const struct look *lk)
 {
 	const struct py_thread *pt = lk->pt;
 
-	return changes_by_others(lk->ts, lk->st) != pt->others || lk->ts->own_changes != pt->own ||
+	return changes_by_others(lk->ts, lk->st) != lk->ts->py.others ||
+			       lk->ts->own_changes != lk->ts->py.own ||
 			       (pt->unsure && lk->ts->own_changes != pt->sure_own) ?
 		       RT_F_SHARED : 0;
 }
@@ -345,9 +349,18 @@ static long py_push_step(u32 i, struct py_pushing *p)
 	return 0;
 }
 
+/* A quick look has just found that such a one is open. */
+static __always_inline bool top_is_python(struct thread_state *ts)
+{
+	struct span *s = span_at(ts, ts->depth - 1);
+
+	return s && (s->flags & SPAN_PYTHON);
+}
+
 /* --- one look ---------------------------------------------------------------------------------------- */
 
-/* The Python side of a look, before anything is closed. */
+/* The Python side of a look, before anything is closed. NULL: there is nothing new, or nothing is
+ * known: lk->walked tells which. */
 static __always_inline struct rt_py *look_python(struct look *lk, struct task_struct *task)
 {
 	struct rt_py *py;
@@ -355,9 +368,16 @@ static __always_inline struct rt_py *look_python(struct look *lk, struct task_st
 	lk->walked = 0;
 	if (!py_possible() || !lk->st->py || lk->ts->borrowed)
 		return NULL;
+	if (py_unchanged(lk->ts, task)) {
+		lk->walked = 1;
+		lk->py_kept = PY_SPANS;
+		return NULL;
+	}
 	py = bpf_map_lookup_elem(&pys, &lk->ts->tgid);
 	if (!py)
 		return NULL;
+	look_now(lk);
+	look_sp(lk, task);
 	lk->pt = py_thread_get(lk, task);
 	if (!lk->pt || py_look(lk, task, py))
 		return NULL;
@@ -387,18 +407,33 @@ static __noinline int report_spans(struct look *lk, struct task_struct *task, st
  * thread's own, which is about to be counted. */
 static __always_inline void look_done(struct look *lk, u32 change)
 {
-	struct py_thread *pt = lk->pt;
+	struct thread_state *ts = lk->ts;
 
-	if (!lk->walked || !pt)
+	if (!lk->walked)
 		return;
+	if (lk->now) /* else it was a quick one, and the time of the last walk is true enough */
+		ts->py.look_ns = lk->now;
+	ts->py.others = changes_by_others(ts, lk->st);
+	ts->py.own = ts->own_changes + change;
+}
+
+/* After a walk and what came of it: the next looks may be quick. */
+static __noinline int look_settle(struct look *lk, struct task_struct *task, const struct rt_py *py, u32 change)
+{
+	struct py_thread *pt = lk->pt;
+	u32 n = pt->n_refs, wanted = n ? pt->refs[(n - 1) & (PY_SPANS - 1)].depth : 0;
+
 	pt->looks = 1;
-	pt->look_ns = lk->now;
-	pt->others = changes_by_others(lk->ts, lk->st);
-	pt->own = lk->ts->own_changes + change;
-	if (pt->full_ns == lk->now) {
+	pt->wanted = pt->n_fresh = 0;
+	if (pt->full) {
 		pt->sure_ns = lk->now;
-		pt->sure_own = pt->own;
+		pt->sure_own = lk->ts->own_changes + change;
 	}
+	if (wanted <= pt->depth)
+		py_quicken(lk->ts, pt, py, wanted, task);
+	else
+		lk->ts->py.left = 0; /* one is being entered: how far that is takes a walk */
+	return 0;
 }
 
 /* --- entries ----------------------------------------------------------------------------------------- */
@@ -446,8 +481,8 @@ static __always_inline int on_python_function(u64 sp, u64 arg, bool is_frame)
 	if (!look_snapshot(&lk, mm, task, pages))
 		return 0;
 	lk.ts->busy = 1;
-	py = look_python(&lk, task);
-	if (py) {
+	look_python(&lk, task);
+	if (lk.walked) {
 		report_spans(&lk, task, py);
 		look_done(&lk, 0);
 		o.frame = 0; /* where it will be is known for some; that it is there yet, for none */
@@ -455,6 +490,7 @@ static __always_inline int on_python_function(u64 sp, u64 arg, bool is_frame)
 		o.caller = lk.pt->depth > lk.pt->floor ? py_record(lk.pt, lk.pt->depth)->code : 0;
 		lk.py_flags = 0;
 		py_open(&lk, py, &o);
+		look_settle(&lk, task, py, 0);
 	}
 	lk.ts->busy = 0;
 	return 0;
@@ -489,7 +525,6 @@ static __always_inline void inherit_python(struct task_struct *parent, struct ta
 	c->interp = p->interp;
 	c->n_refs = p->n_refs;
 	c->looks = 1;
-	c->look_ns = bpf_ktime_get_ns();
 	bpf_probe_read_kernel(c->refs, sizeof(c->refs), p->refs);
 }
 

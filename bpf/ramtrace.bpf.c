@@ -223,6 +223,8 @@ static __noinline int look_before_change(struct look *lk, struct rt_py *py, stru
 	s64 pages[MM_KINDS];
 	int ret;
 
+	look_sp(lk, task);
+	look_now(lk);
 	if (!py_news(lk) && !top_gone(lk))
 		return 0;
 	ret = rss_read(mm, task, lk->st, pages);
@@ -242,8 +244,10 @@ static __always_inline void look_at_change(struct look *lk, struct rt_py *py, st
 
 	if (!ts || ts->mm != (u64)mm)
 		return;
-	if (ts->depth || py)
+	if (py || (ts->depth && !(lk->walked && top_is_python(ts))))
 		look_before_change(lk, py, mm, kind, delta);
+	if (py)
+		look_settle(lk, bpf_get_current_task_btf(), py, 1);
 	if (delta > 0)
 		ts->pages.grown[kind & 3] += delta;
 	else
@@ -266,16 +270,14 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	if (!lk.st || kind >= MM_KINDS)
 		return 0;
 	task = bpf_get_current_task_btf();
-	kthread = BPF_CORE_READ(task, flags) & PF_KTHREAD;
+	kthread = task->flags & PF_KTHREAD;
 	own = task->mm == mm && !kthread;
-	tgid = bpf_get_current_pid_tgid() >> 32;
+	tgid = task->tgid;
 	/* A process that has left its mm (exec, or exit before 6.16) tears it down: the last value
 	 * is the one before that. */
 	if (!own && !kthread && tgid == lk.st->tgid)
 		return 0;
-	lk.now = bpf_ktime_get_ns();
 	if (own) {
-		lk.sp = BPF_CORE_READ(kcompat_user_regs(task), sp);
 		lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
 		py = look_at_python(&lk, mm);
 	}
@@ -289,6 +291,7 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	moved = rss_total(lk.st->cur) - lk.st->row_total;
 	if (moved >= (s64)step_pages || -moved >= (s64)step_pages) {
 		lk.st->row_total += moved;
+		look_now(&lk);
 		send_point(mm, task, lk.st, lk.now);
 	}
 	return 0;
@@ -314,11 +317,16 @@ static __noinline int look_between(struct task_struct *task)
 	lk.st = mm_of(mm);
 	if (!lk.st || (!lk.ts->depth && !lk.st->py))
 		return 0;
-	lk.now = bpf_ktime_get_ns();
-	lk.sp = BPF_CORE_READ(kcompat_user_regs(task), sp);
 	py = look_python(&lk, task);
+	if (!lk.ts->depth && !py)
+		goto done;
+	look_now(&lk);
+	look_sp(&lk, task);
 	if ((py_news(&lk) || top_gone(&lk)) && look_snapshot(&lk, mm, task, pages))
 		report_spans(&lk, task, py);
+	if (py)
+		look_settle(&lk, task, py, 0);
+done:
 	look_done(&lk, 0);
 	return 0;
 }

@@ -55,7 +55,7 @@ struct mm_state {
 	s64 foreign[MM_KINDS];
 	s64 footprint[MM_KINDS];
 	u64 counters[MM_KINDS]; /* the kernel's per-CPU pointers: constant in an mm's life */
-	s64 peak_total;
+	s64 peak_total, timed_total;
 	s64 row_total; /* rss at the last row, for --step */
 	u64 peak_ns;
 	u64 changes; /* rss_stat events, by anybody */
@@ -274,14 +274,22 @@ static __always_inline s64 rss_total(const s64 *pages)
 	return pages[MM_FILE] + pages[MM_ANON] + pages[MM_SHMEM];
 }
 
+/* The clock costs as much as the rest of the account: the time of a peak is that at which it had come
+ * this near. */
+#define PEAK_NEAR 16 /* pages */
+
+/* `now`: 0 if it is not known yet. */
 static __always_inline void mm_note_peak(struct mm_state *st, const s64 *pages, u64 now)
 {
 	s64 total = rss_total(pages);
 
-	if (total > st->peak_total) {
-		st->peak_total = total;
-		st->peak_ns = now;
-		rss_copy(st->peak, pages);
+	if (total <= st->peak_total)
+		return;
+	st->peak_total = total;
+	rss_copy(st->peak, pages);
+	if (now || total - st->timed_total >= PEAK_NEAR) {
+		st->timed_total = total;
+		st->peak_ns = now ? now : bpf_ktime_get_ns();
 	}
 }
 
