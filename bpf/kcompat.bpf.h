@@ -37,6 +37,21 @@ static __always_inline struct pt_regs *kcompat_user_regs(struct task_struct *tas
 				  bpf_core_type_size(struct pt_regs));
 }
 
+/* task->state became __state in 2f064a59a11f (5.14). */
+struct task_struct___old_state {
+	volatile long state;
+} __attribute__((preserve_access_index));
+
+/* Is it about to sleep, rather than made to wait for the processor? For looks at a switch. */
+static __always_inline bool kcompat_sleeps(struct task_struct *task)
+{
+	struct task_struct___old_state *old = (void *)task;
+
+	if (bpf_core_field_exists(task->__state))
+		return BPF_CORE_READ(task, __state);
+	return BPF_CORE_READ(old, state);
+}
+
 /* Where the thread is in its program: instruction and stack pointer. */
 static __always_inline void kcompat_user_place(struct task_struct *task, u64 *ip, u64 *sp)
 {

@@ -174,7 +174,9 @@ static __always_inline bool py_in_vain(struct py_thread *pt, u64 head, u64 now)
 {
 	if (head == pt->vain_head && pt->vain >= PY_VAIN_TRIES && now - pt->vain_ns < PY_VAIN_NS)
 		return true;
-	pt->vain = head == pt->vain_head ? pt->vain + 1 : 1;
+	if (head != pt->vain_head)
+		pt->vain = 0;
+	pt->vain++;
 	pt->vain_head = head;
 	pt->vain_ns = now;
 	return false;
@@ -398,13 +400,15 @@ static __always_inline bool py_wanted_changed(struct py_walk *w)
 /*
  * Walks the current thread's stack; `full`: to its end in any case. Afterwards pt->fresh has the frames that are new, innermost
  * first, and pt->known says on which depth they lie. Negative: it could not be read to its end, and
- * nothing has changed.
+ * nothing has changed. (Not static: see py_look_up.)
  */
-static __noinline int py_walk(struct py_walk *w, u64 now, bool full)
+__noinline int py_walk(struct py_thread *pt, struct rt_py *py, u64 self, u64 now, u32 full)
 {
-	struct py_thread *pt = w->pt;
+	struct py_walk walk = {.pt = pt, .py = py, .self = self}, *w = &walk;
 	u64 first;
 
+	if (!pt || !py)
+		return -1;
 	pt->full = full;
 	pt->anchor = pt->n_refs ? pt->refs[(pt->n_refs - 1) & (PY_SPANS - 1)].depth : 0;
 	pt->n_fresh = pt->known = pt->wanted = pt->top_still = pt->unsure = 0;

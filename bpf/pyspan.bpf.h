@@ -56,7 +56,7 @@ static __always_inline void end_spans(struct task_struct *task, struct mm_struct
 		else
 			rss_to_wire(&lk.rss, st->cur);
 		if (mm)
-			py = look_python(&lk, task);
+			py = look_python(&lk, task, false);
 		else if (py_possible())
 			lk.pt = bpf_task_storage_get(&py_threads, task, 0, 0);
 		lk.all = !sp;
@@ -91,7 +91,7 @@ static __always_inline struct py_thread *py_thread_get(struct look *lk, struct t
 		pt->mm = lk->ts->mm;
 		pt->tstate = pt->vain_head = pt->sure_ns = 0;
 		pt->depth = pt->floor = pt->n_refs = pt->looks = pt->vain = 0;
-		lk->ts->py.left = 0;
+		lk->ts->py.left = lk->ts->py.foreign = 0;
 		lk->ts->py.look_ns = BPF_CORE_READ(task, start_time);
 		lk->ts->py.others = changes_by_others(lk->ts, lk->st);
 		lk->ts->py.own = 0;
@@ -169,10 +169,10 @@ static long py_keep_step(u32 i, struct look *lk)
 static __always_inline int py_look(struct look *lk, struct task_struct *task, struct rt_py *py)
 {
 	struct py_thread *pt = lk->pt;
-	struct py_walk w = {.pt = pt, .py = py, .self = thread_pointer(task)};
+	bool full = !lk->ts->py.left || (s64)(bpf_jiffies64() - lk->ts->py.until) >= 0;
 
 	lk->walked = 0;
-	if (py_walk(&w, lk->now, !lk->ts->py.left || (s64)(bpf_jiffies64() - lk->ts->py.until) >= 0)) {
+	if (py_walk(pt, py, thread_pointer(task), lk->now, full)) {
 		lk->ts->py.left = 0;
 		count_loss(RT_LOSS_PY_WALK);
 		return -1;
@@ -361,12 +361,17 @@ static __always_inline bool top_is_python(struct thread_state *ts)
 
 /* The Python side of a look, before anything is closed. NULL: there is nothing new, or nothing is
  * known: lk->walked tells which. */
-static __always_inline struct rt_py *look_python(struct look *lk, struct task_struct *task)
+static __always_inline struct rt_py *look_python(struct look *lk, struct task_struct *task, bool at_switch)
 {
 	struct rt_py *py;
 
 	lk->walked = 0;
 	if (!py_possible() || !lk->st->py || lk->ts->borrowed)
+		return NULL;
+	/* one that only lost the processor goes on, and was looked at just now */
+	if (lk->ts->py.looked == bpf_jiffies64() && lk->ts->py.left && at_switch && !kcompat_sleeps(task))
+		return NULL;
+	if (lk->ts->py.foreign && (s64)(bpf_jiffies64() - lk->ts->py.foreign_until) < 0)
 		return NULL;
 	if (py_unchanged(lk->ts, task)) {
 		lk->walked = 1;
@@ -413,6 +418,7 @@ static __always_inline void look_done(struct look *lk, u32 change)
 		return;
 	if (lk->now) /* else it was a quick one, and the time of the last walk is true enough */
 		ts->py.look_ns = lk->now;
+	ts->py.looked = bpf_jiffies64();
 	ts->py.others = changes_by_others(ts, lk->st);
 	ts->py.own = ts->own_changes + change;
 }
@@ -425,6 +431,8 @@ static __noinline int look_settle(struct look *lk, struct task_struct *task, con
 
 	pt->looks = 1;
 	pt->wanted = pt->n_fresh = 0;
+	lk->ts->py.foreign = !pt->tstate && !n && pt->vain >= PY_VAIN_TRIES;
+	lk->ts->py.foreign_until = bpf_jiffies64() + 1;
 	if (pt->full) {
 		pt->sure_ns = lk->now;
 		pt->sure_own = lk->ts->own_changes + change;
@@ -481,7 +489,7 @@ static __always_inline int on_python_function(u64 sp, u64 arg, bool is_frame)
 	if (!look_snapshot(&lk, mm, task, pages))
 		return 0;
 	lk.ts->busy = 1;
-	look_python(&lk, task);
+	look_python(&lk, task, false);
 	if (lk.walked) {
 		report_spans(&lk, task, py);
 		look_done(&lk, 0);
@@ -546,7 +554,7 @@ static __always_inline void end_spans(struct task_struct *task, struct mm_struct
 		else
 			rss_to_wire(&lk.rss, st->cur);
 		if (mm)
-			py = look_python(&lk, task);
+			py = look_python(&lk, task, false);
 		else if (py_possible())
 			lk.pt = bpf_task_storage_get(&py_threads, task, 0, 0);
 		lk.all = !sp;

@@ -212,7 +212,7 @@ static __always_inline struct rt_py *look_at_python(struct look *lk, struct mm_s
 		lk->ts = thread_get(bpf_get_current_task_btf(), mm);
 	if (!lk->ts || lk->ts->busy || lk->st->py != 2)
 		return NULL;
-	return look_python(lk, bpf_get_current_task_btf());
+	return look_python(lk, bpf_get_current_task_btf(), false);
 }
 
 /* Spans of the current thread that ended before this change: their value is the RSS without it. */
@@ -297,17 +297,17 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	return 0;
 }
 
-/* A look at the current thread between two changes of its RSS. */
-static __noinline int look_between(struct task_struct *task)
+/* A look at the current thread between two changes of its RSS; `python`: at its Python stack, too. */
+static __noinline int look_between(struct task_struct *task, bool python)
 {
 	struct look lk = {.func = RT_NO_FUNC};
 	struct mm_struct *mm = task->mm;
-	struct rt_py *py;
+	struct rt_py *py = NULL;
 	s64 pages[MM_KINDS];
 	u32 tgid;
 
 	lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
-	if (!lk.ts && py_possible() && py_processes && mm) {
+	if (!lk.ts && python && py_possible() && py_processes && mm) {
 		tgid = bpf_get_current_pid_tgid() >> 32;
 		if (bpf_map_lookup_elem(&pys, &tgid))
 			lk.ts = thread_get(task, mm);
@@ -317,7 +317,8 @@ static __noinline int look_between(struct task_struct *task)
 	lk.st = mm_of(mm);
 	if (!lk.st || (!lk.ts->depth && !lk.st->py))
 		return 0;
-	py = look_python(&lk, task);
+	if (python)
+		py = look_python(&lk, task, true);
 	if (!lk.ts->depth && !py)
 		goto done;
 	look_now(&lk);
@@ -335,14 +336,14 @@ done:
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch)
 {
-	return look_between(bpf_get_current_task_btf());
+	return look_between(bpf_get_current_task_btf(), true);
 }
 
 /* A handler may run on a stack of its own, from where an end on the interrupted one is not seen. */
 SEC("tp_btf/signal_deliver")
 int BPF_PROG(on_signal)
 {
-	return look_between(bpf_get_current_task_btf());
+	return look_between(bpf_get_current_task_btf(), false);
 }
 
 /* --- life of processes --------------------------------------------------------------------------- */
@@ -362,7 +363,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	st = process_track(child, borrowed ? PROC_BORROWED : 0);
 	if (!st)
 		return 0;
-	look_between(bpf_get_current_task_btf());
+	look_between(bpf_get_current_task_btf(), true);
 	if (!borrowed) {
 		inherit_spans(parent, child);
 		inherit_python(parent, child, st, ptgid);

@@ -223,8 +223,8 @@ static uint64_t new_space(pid_t pid)
 /*
  * Functions that are entered and over between two looks are seen by probes on the interpreter. In
  * 3.11 and later these are hit by calls from places that are new, so by next to nothing once a program
- * has settled, but by millions while it imports: where a profile has a sign, not before that. Up to
- * 3.10 they are hit by every call: not before something wanted was seen, and not for long.
+ * has settled, but by millions while it imports: where a profile has a sign, not before something
+ * wanted was seen. Up to 3.10 they are hit by every call: not before that either, and not for long.
  */
 static void entries_on(struct pytrace *p, struct py_process *proc)
 {
@@ -444,9 +444,9 @@ static int on_function(struct pytrace *p, const struct rt_pycode *ev)
 			tail = spec->binary;
 		specs[n_specs++] = i;
 	}
-	if (sign || n_specs)
+	if (n_specs)
 		on_wanted(p, ev->h.pid);
-	else
+	else if (!sign)
 		session__unwant(p->config.session, ev->ident, ev->func, ev->want & RT_PY_NAMED);
 	err = tell(p, ev, n, specs, n_specs, tail ? tail : short_path(n->file));
 out:
