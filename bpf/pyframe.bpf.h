@@ -293,9 +293,6 @@ static __always_inline long py_matched(struct py_thread *pt, struct py_frame *r,
 		pt->match_fresh = pt->n_fresh;
 		if (depth == pt->depth && !pt->n_fresh && pt->mode == PY_QUICK)
 			pt->top_still = r->instr == instr;
-	} else if (depth != pt->match - 1) {
-		pt->changed = 1;
-		return 1;
 	}
 	pt->match = depth;
 	pt->still = r->instr == instr ? pt->still + 1 : 0;
@@ -305,6 +302,17 @@ static __always_inline long py_matched(struct py_thread *pt, struct py_frame *r,
 		return 0;
 	py_stop(pt);
 	return 1;
+}
+
+/* The depth that a frame has in the record, 0: none. That of the caller of one that matched has to be
+ * the next: the index may have lost it, where several share a slot. */
+static __always_inline u32 py_depth_of(struct py_thread *pt, u64 at)
+{
+	u32 next = pt->match - 1;
+
+	if (!pt->match)
+		return py_known(pt, at);
+	return py_record(pt, next)->frame == at ? next : 0;
 }
 
 /* bpf_loop callback: one frame, from the innermost outwards. */
@@ -325,7 +333,7 @@ static long py_step(u32 i, struct py_walk *w)
 		pt->done = 1;
 		return 1;
 	}
-	depth = py_known(pt, at);
+	depth = py_depth_of(pt, at);
 	if (py_read_frame(pt, w->py, at, &v)) {
 		/* Swapped out perhaps. What the record has of it stands, if it has it. */
 		if (!pt->match && depth) {
