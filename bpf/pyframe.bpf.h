@@ -411,7 +411,7 @@ static __noinline int py_walk(struct py_walk *w, u64 now)
 	bool full;
 	u64 first;
 
-	pt->n_fresh = pt->known = pt->wanted = pt->top_still = 0;
+	pt->n_fresh = pt->known = pt->wanted = pt->top_still = pt->unsure = 0;
 	if (py_innermost(w, now))
 		return -1;
 	first = pt->at;
@@ -422,7 +422,6 @@ static __noinline int py_walk(struct py_walk *w, u64 now)
 	}
 	full = ++pt->quick >= PY_FULL_EVERY || now - pt->full_ns >= PY_FULL_NS;
 	py_run(w, first, PY_QUICK);
-	pt->unsure = 0;
 	if (pt->done && pt->known && (full || py_wanted_changed(w))) {
 		py_run(w, first, PY_FULL);
 		/* quick walks may have passed over it, since the last full one */
