@@ -432,11 +432,15 @@ static __noinline int py_walk(struct py_walk *w, u64 now)
 		full = true;
 		py_run(w, first, PY_REWRITE);
 	}
+	if (!pt->done) {
+		pt->full_ns = 0; /* the next one has to look at all */
+		return -1;
+	}
 	if (full) {
 		pt->full_ns = now;
 		pt->quick = 0;
 	}
-	return pt->done ? 0 : -1;
+	return 0;
 }
 
 /* How many fresh frames there are: of a longer walk only the outermost. */
