@@ -198,8 +198,8 @@ static __always_inline bool py_in_vain(struct py_thread *pt, u64 head, u64 now)
 	return false;
 }
 
-/* Finds the thread's PyThreadState, 0 if it has none; or leaves the one that is known, if it was sought
- * in vain not long ago. Negative: unreadable. */
+/* Finds the thread's PyThreadState, 0 if it has none; or leaves the one that is known, if it was
+ * sought in vain not long ago. Negative: unreadable. */
 static __noinline int py_seek(struct py_walk *w, u64 now)
 {
 	struct py_thread *pt = w->pt;
