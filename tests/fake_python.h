@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * CPythons in fake memory, laid out by the project's own table: each version is tested as soon as it
- * is in there.
+ * CPythons in fake memory, laid out by the project's own table: each version is tested as soon as
+ * it is in there.
  */
 #ifndef FAKE_PYTHON_H
 #define FAKE_PYTHON_H
