@@ -381,6 +381,28 @@ static __always_inline u64 py_entered(const struct rt_py *py, u64 arg, bool is_f
 	return is_frame && (py->flags & RT_PY_TAGGED) ? code & ~7ULL : code;
 }
 
+/* The look at such an entry. `o` is what begins, but for where it lies. */
+static __always_inline void python_begins(struct look *lk, struct task_struct *task,
+	struct mm_struct *mm, struct py_opening *o)
+{
+	struct rt_py *py;
+	s64 pages[MM_KINDS];
+
+	lk->now = bpf_ktime_get_ns();
+	if (!look_snapshot(lk, mm, task, pages))
+		return;
+	py = look_python(lk, task);
+	if (!py)
+		return;
+	report_spans(lk, task, py);
+	look_done(lk, 0);
+	o->frame = 0; /* where it will be is known for some; that it is there yet, for none */
+	o->depth = lk->pt->depth + 1;
+	o->caller = lk->pt->depth > lk->pt->floor ? py_record(lk->pt, lk->pt->depth)->code : 0;
+	lk->py_flags = 0;
+	py_open(lk, py, o);
+}
+
 /*
  * A probe on what makes frames: for functions that are over before anything else looks. It may be
  * before the function is on the stack; the next look finds it there, or finds that it has returned.
@@ -392,7 +414,6 @@ static __always_inline int on_python_function(u64 sp, u64 arg, bool is_frame)
 	struct mm_struct *mm = task->mm;
 	struct py_opening o = {};
 	struct rt_py *py;
-	s64 pages[MM_KINDS];
 
 	lk.ts = thread_get(task, mm);
 	if (!py_possible() || !lk.ts || lk.ts->borrowed)
@@ -401,25 +422,12 @@ static __always_inline int on_python_function(u64 sp, u64 arg, bool is_frame)
 	py = bpf_map_lookup_elem(&pys, &lk.ts->tgid);
 	if (!lk.st || !py)
 		return 0;
+	lk.ts->busy = 1;
 	lk.pt = py_thread_get(&lk, task);
 	o.code = lk.pt ? py_entered(py, arg, is_frame) : 0;
 	o.func = o.code ? py_func_of(lk.pt, py, o.code, 0) : 0;
-	if (!o.func)
-		return 0;
-	lk.now = bpf_ktime_get_ns();
-	if (!look_snapshot(&lk, mm, task, pages))
-		return 0;
-	lk.ts->busy = 1;
-	py = look_python(&lk, task);
-	if (py) {
-		report_spans(&lk, task, py);
-		look_done(&lk, 0);
-		o.frame = 0; /* where it will be is known for some; that it is there yet, for none */
-		o.depth = lk.pt->depth + 1;
-		o.caller = lk.pt->depth > lk.pt->floor ? py_record(lk.pt, lk.pt->depth)->code : 0;
-		lk.py_flags = 0;
-		py_open(&lk, py, &o);
-	}
+	if (o.func)
+		python_begins(&lk, task, mm, &o);
 	lk.ts->busy = 0;
 	return 0;
 }
