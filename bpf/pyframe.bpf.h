@@ -65,7 +65,8 @@ struct py_thread {
 	u64 full_ns;		/* when the whole stack was compared last */
 	u64 look_ns;		/* the last look, */
 	u64 others, own;	/* and how often other tasks, and this one, had changed the mm by then */
-	u64 sure_ns, sure_own;	/* the same of the last one that compared the whole stack */
+	u64 sure_ns;		/* the same of the last one that compared the whole stack */
+	u64 sure_others, sure_own;
 	u32 vain;
 	u32 quick; /* walks since the last full one */
 	u32 depth; /* frames of the stack, */

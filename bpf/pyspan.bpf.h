@@ -195,9 +195,11 @@ static __always_inline u32 py_shared(const struct look *lk)
 {
 	const struct py_thread *pt = lk->pt;
 
-	return changes_by_others(lk->ts, lk->st) != pt->others || lk->ts->own_changes != pt->own ||
-			       (pt->unsure && lk->ts->own_changes != pt->sure_own) ?
-		       RT_F_SHARED : 0;
+	u64 others = changes_by_others(lk->ts, lk->st), own = lk->ts->own_changes;
+
+	if (others != pt->others || own != pt->own)
+		return RT_F_SHARED;
+	return pt->unsure && (others != pt->sure_others || own != pt->sure_own) ? RT_F_SHARED : 0;
 }
 
 static void py_close_late(const struct look *lk, const struct span *s)
@@ -361,6 +363,7 @@ static __always_inline void look_done(struct look *lk, u32 change)
 	pt->own = lk->ts->own_changes + change;
 	if (pt->full_ns == lk->now) {
 		pt->sure_ns = lk->now;
+		pt->sure_others = pt->others;
 		pt->sure_own = pt->own;
 	}
 }
