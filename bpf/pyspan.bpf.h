@@ -52,7 +52,7 @@ static __always_inline struct py_thread *py_thread_get(struct look *lk, struct t
 	}
 	if (pt->mm != lk->ts->mm) {
 		pt->mm = lk->ts->mm;
-		pt->tstate = pt->vain_head = pt->full_ns = 0;
+		pt->tstate = pt->vain_head = pt->full_ns = pt->sure_ns = 0;
 		pt->depth = pt->floor = pt->n_refs = pt->looks = pt->quick = pt->vain = 0;
 		pt->look_ns = BPF_CORE_READ(task, start_time);
 		pt->others = changes_by_others(lk->ts, lk->st);
@@ -500,6 +500,10 @@ static __always_inline void end_spans(struct task_struct *task, struct mm_struct
 		if (bpf_map_delete_elem(&span_chunks, &key))
 			break;
 	}
+	if (py_possible())
+		lk.pt = bpf_task_storage_get(&py_threads, task, 0, 0);
+	if (lk.pt)
+		lk.pt->mm = 0;
 	lk.ts->mm = 0;
 	lk.ts->depth = 0;
 }
