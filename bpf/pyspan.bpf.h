@@ -145,6 +145,8 @@ static __always_inline int py_look(struct look *lk, struct task_struct *task, st
 		bpf_loop(PY_SPANS, py_drop_ref, lk, 0);
 	if (pt->n_fresh && (pt->wanted || lk->py_kept < pt->n_refs))
 		bpf_loop(PY_FRESH, py_match_ref, lk, 0);
+	if (pt->n_fresh > PY_FRESH && pt->push_from == PY_FRESH)
+		lk->py_kept = pt->n_refs; /* inner ones may have theirs where nothing was kept */
 	for (int i = 0; i < 2 && lk->py_kept < pt->n_refs; i++) {
 		if (!py_entering(lk, &pt->refs[lk->py_kept & (PY_SPANS - 1)]))
 			break;
