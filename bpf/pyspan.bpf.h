@@ -212,7 +212,8 @@ static void py_close_late(const struct look *lk, const struct span *s)
 	if (lk->pt) {
 		late = py_late(lk);
 		flags |= py_shared(lk);
-		lk->pt->n_refs = s->ordinal;
+		if (lk->pt->n_refs > s->ordinal) /* a sweep goes upwards */
+			lk->pt->n_refs = s->ordinal;
 	}
 	span_report(lk, s, late, flags);
 }
@@ -334,6 +335,24 @@ static __always_inline struct rt_py *look_python(struct look *lk, struct task_st
 	return py;
 }
 
+/* bpf_loop callback: the span of a function that has returned, below one that is open. */
+static long py_end_hidden(u32 i, struct look *lk)
+{
+	struct py_thread *pt = lk->pt;
+	u32 last = pt->n_refs - 1;
+	struct span *s;
+
+	if (lk->py_kept >= pt->n_refs)
+		return 1;
+	s = span_at(lk->ts, pt->refs[last & (PY_SPANS - 1)].level);
+	if (s && (s->flags & (SPAN_PYTHON | SPAN_CLOSED)) == SPAN_PYTHON && s->ordinal == last) {
+		py_close_late(lk, s);
+		s->flags |= SPAN_CLOSED;
+	}
+	pt->n_refs = last;
+	return 0;
+}
+
 /* Reports what has gone and what is new. */
 static __noinline int report_spans(struct look *lk, struct task_struct *task, struct rt_py *py)
 {
@@ -343,11 +362,16 @@ static __noinline int report_spans(struct look *lk, struct task_struct *task, st
 	if (py && py_news(lk))
 		lk->gc = py_collections(lk->pt, py);
 	close_gone(lk);
-	if (!py || !lk->pt->wanted)
+	if (!py)
+		return 0;
+	if (lk->py_kept < lk->pt->n_refs)
+		bpf_loop(PY_SPANS, py_end_hidden, lk, 0);
+	if (!lk->pt->wanted)
 		return 0;
 	attached = !lk->pt->looks && py->since_ns && BPF_CORE_READ(task, start_time) < py->since_ns;
 	lk->py_flags = attached ? RT_F_ATTACH : py_shared(lk);
 	bpf_loop(PY_FRESH, py_push_step, &p, 0);
+	lk->py_kept = lk->pt->n_refs;
 	return 0;
 }
 
