@@ -263,11 +263,13 @@ static __noinline int py_open(struct look *lk, struct rt_py *py, const struct py
 	struct py_ref *ref;
 	struct span *s;
 
-	s = pt->n_refs < PY_SPANS ? span_make(ts, ts->depth) : NULL;
-	if (!s) {
+	if (pt->n_refs >= PY_SPANS) {
 		count_loss(RT_LOSS_SPAN_DEPTH);
 		return 0;
 	}
+	s = span_make(ts, ts->depth);
+	if (!s)
+		return 0;
 	s->sp = o->frame;
 	s->ret = o->code;
 	s->func = o->func & PY_FN_ID;
