@@ -116,7 +116,9 @@ static __always_inline bool py_entering(struct look *lk, const struct py_ref *re
 {
 	struct span *s = span_at(lk->ts, ref->level);
 
-	return s && !s->sp && lk->pt->top_still && lk->sp <= s->own + sizeof(long);
+	if (!s || s->sp || !lk->pt->top_still)
+		return false;
+	return lk->py_entry ? lk->sp < s->own : lk->sp <= s->own + sizeof(long);
 }
 
 static long py_keep_step(u32 i, struct look *lk)
@@ -441,7 +443,7 @@ static __always_inline void python_begins(struct look *lk, struct task_struct *t
 static __always_inline int on_python_function(u64 sp, u64 arg, bool is_frame)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct look lk = {.func = RT_NO_FUNC, .sp = sp};
+	struct look lk = {.func = RT_NO_FUNC, .sp = sp, .py_entry = 1};
 	struct mm_struct *mm = task->mm;
 	struct py_opening o = {};
 	struct rt_py *py;
