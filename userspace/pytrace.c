@@ -265,12 +265,12 @@ static void look(struct pytrace *p, struct py_process *proc)
 	struct rt_py py;
 	int err = python__find(p->files, proc->pid, &py, why, sizeof(why));
 
+	if (err == -EAGAIN)
+		return set_state(p, proc, PY_AGAIN);
 	if (!err && proc->since_ns)
 		err = python__check(proc->pid, &py, why, sizeof(why));
 	if (err == -ENOTSUP)
 		return refuse(p, proc, why);
-	if (err == -EAGAIN && !proc->since_ns)
-		return set_state(p, proc, PY_AGAIN);
 	if (err && err != -EAGAIN) /* none, or it is gone; one that is mapped later is told of */
 		return;
 	py.space = new_space(proc->pid);
