@@ -480,6 +480,11 @@ static int on_fork(struct pytrace *p, const struct rt_fork *ev)
 	return 0;
 }
 
+static bool is_python(uint32_t func)
+{
+	return func >= RT_PY_FUNC_BASE && func < RT_PY_FUNC_END;
+}
+
 int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
 {
 	struct py_process *proc;
@@ -502,7 +507,7 @@ int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
 		set_state(p, proc, PY_UNKNOWN);
 		return 0;
 	case RT_EV_CHECKPOINT:
-		if (!p->n_entries || ((const struct rt_checkpoint *)ev)->func < RT_PY_FUNC_BASE)
+		if (!p->n_entries || !is_python(((const struct rt_checkpoint *)ev)->func))
 			return 0;
 		proc = find(p, ev->pid);
 		if (proc)
