@@ -63,8 +63,8 @@ struct py_thread {
 	u64 mm; /* of which all of this is; 0: nothing yet */
 	u64 tstate, interp;
 	u64 vain_head, vain_ns; /* of the list that the thread was last sought in, in vain */
-	u64 sure_ns, sure_own;	/* when the whole stack was compared last, and how often this thread had
-				 * changed the mm by then */
+	u64 sure_ns;		/* when the whole stack was compared last, */
+	u64 sure_others, sure_own; /* and how often other tasks, and this one, had changed the mm by then */
 	u32 vain;
 	u32 depth; /* frames of the stack, */
 	u32 floor; /* of which the record holds those above this one */
@@ -131,11 +131,24 @@ static __always_inline u32 py_known(struct py_thread *pt, u64 frame)
 
 /* --- the thread ----------------------------------------------------------------------------------- */
 
+/* The innermost frame of the PyThreadState that was read last becomes *frame, 0 if it has none. */
+static __always_inline int py_first(struct py_thread *pt, const struct rt_py *py, u64 *frame)
+{
+	u64 at = py_word(pt, py->thread_frame);
+
+	if (at && py->cframe_frame != RT_PY_NONE &&
+		bpf_probe_read_user(&at, sizeof(at), (void *)(at + py->cframe_frame)))
+		return -1;
+	*frame = at;
+	return 0;
+}
+
 /* bpf_loop callback: one PyThreadState, or the step to the next interpreter. */
 static long py_seek_step(u32 i, struct py_walk *w)
 {
 	struct py_thread *pt = w->pt;
 	struct rt_py *py = w->py;
+	u64 frame;
 
 	if (!pt->at) {
 		if (i && bpf_probe_read_user(&pt->seek, sizeof(pt->seek), (void *)(pt->seek + py->interp_next))) {
@@ -160,7 +173,12 @@ static long py_seek_step(u32 i, struct py_walk *w)
 	if (py_word(pt, py->thread_id) == w->self) {
 		pt->found = pt->at;
 		pt->interp = pt->seek;
-		if (py_word(pt, py->thread_frame)) {
+		if (py_first(pt, py, &frame)) {
+			pt->failed = 1;
+			return 1;
+		}
+		if (frame) {
+			pt->vain = 0;
 			pt->done = 1;
 			return 1;
 		}
@@ -169,7 +187,7 @@ static long py_seek_step(u32 i, struct py_walk *w)
 	return 0;
 }
 
-/* Was this thread sought in this very list, in vain, and not long ago? */
+/* Was this thread sought in this very list, and not found with frames, not long ago? */
 static __always_inline bool py_in_vain(struct py_thread *pt, u64 head, u64 now)
 {
 	if (head == pt->vain_head && pt->vain >= PY_VAIN_TRIES && now - pt->vain_ns < PY_VAIN_NS)
@@ -182,18 +200,21 @@ static __always_inline bool py_in_vain(struct py_thread *pt, u64 head, u64 now)
 	return false;
 }
 
-/* Finds the thread's PyThreadState, which is 0 if it has none. Negative: unreadable. */
+/* Finds the thread's PyThreadState, 0 if it has none; or leaves the one that is known, if it was
+ * sought in vain not long ago. Negative: unreadable. */
 static __noinline int py_seek(struct py_walk *w, u64 now)
 {
 	struct py_thread *pt = w->pt;
 	u64 head = 0;
 
-	pt->tstate = pt->found = pt->at = pt->seek = 0;
+	pt->found = pt->at = pt->seek = 0;
 	pt->done = pt->failed = 0;
 	if (bpf_probe_read_user(&pt->seek, sizeof(pt->seek), (void *)w->py->interpreters))
 		return -1;
-	if (!pt->seek)
+	if (!pt->seek) {
+		pt->tstate = 0;
 		return 0;
+	}
 	if (bpf_probe_read_user(&head, sizeof(head), (void *)(pt->seek + w->py->interp_threads)))
 		return -1;
 	if (py_in_vain(pt, head, now))
@@ -202,34 +223,38 @@ static __noinline int py_seek(struct py_walk *w, u64 now)
 	if (!pt->done)
 		return -1;
 	pt->tstate = pt->found;
-	if (pt->found)
-		pt->vain = 0;
 	return 0;
+}
+
+/* Is what is known of the thread right? One read tells whose a PyThreadState is and where its frames
+ * begin: pt->at, 0 if there are none. */
+static __always_inline bool py_is_ours(struct py_walk *w)
+{
+	struct py_thread *pt = w->pt;
+
+	pt->at = 0;
+	return pt->tstate && !bpf_probe_read_user(pt->words, PY_THREAD_BYTES, (void *)pt->tstate) &&
+	       py_word(pt, w->py->thread_id) == w->self && !py_first(pt, w->py, &pt->at);
 }
 
 /* pt->at becomes the innermost frame, or 0 if there is none. */
 static __noinline int py_innermost(struct py_walk *w, u64 now)
 {
 	struct py_thread *pt = w->pt;
-	struct rt_py *py = w->py;
 
-	/* one read tells both whose it is and where its frames begin */
-	if (!pt->tstate || bpf_probe_read_user(pt->words, PY_THREAD_BYTES, (void *)pt->tstate) ||
-		py_word(pt, py->thread_id) != w->self) {
-		if (py_seek(w, now))
-			return -1;
-		if (!pt->tstate) {
-			pt->at = 0;
-			return 0;
-		}
-		if (bpf_probe_read_user(pt->words, PY_THREAD_BYTES, (void *)pt->tstate))
-			return -1;
-	}
-	pt->at = py_word(pt, py->thread_frame);
-	if (py->cframe_frame != RT_PY_NONE && pt->at &&
-		bpf_probe_read_user(&pt->at, sizeof(pt->at), (void *)(pt->at + py->cframe_frame)))
+	if (!py_is_ours(w))
+		pt->tstate = 0;
+	else if (pt->at)
+		return 0;
+	/* One without frames may be freed memory: a native thread gets a new one for each time that it
+	 * calls Python. */
+	if (py_seek(w, now))
 		return -1;
-	return 0;
+	if (!pt->tstate) {
+		pt->at = 0;
+		return 0;
+	}
+	return py_is_ours(w) ? 0 : -1;
 }
 
 /* --- the frames ------------------------------------------------------------------------------------- */
@@ -296,9 +321,6 @@ static __always_inline long py_matched(struct py_thread *pt, struct py_frame *r,
 		pt->match_fresh = pt->n_fresh;
 		if (depth == pt->depth && !pt->n_fresh && pt->mode == PY_QUICK)
 			pt->top_still = r->instr == instr;
-	} else if (depth != pt->match - 1) {
-		pt->changed = 1;
-		return 1;
 	}
 	pt->match = depth;
 	pt->still = r->instr == instr ? pt->still + 1 : 0;
@@ -310,6 +332,17 @@ static __always_inline long py_matched(struct py_thread *pt, struct py_frame *r,
 		return 0;
 	py_stop(pt);
 	return 1;
+}
+
+/* The depth that a frame has in the record, 0: none. That of the caller of one that matched has to be
+ * the next: the index may have lost it, where several share a slot. */
+static __always_inline u32 py_depth_of(struct py_thread *pt, u64 at)
+{
+	u32 next = pt->match - 1;
+
+	if (!pt->match)
+		return py_known(pt, at);
+	return py_record(pt, next)->frame == at ? next : 0;
 }
 
 /* bpf_loop callback: one frame, from the innermost outwards. */
@@ -330,7 +363,7 @@ static long py_step(u32 i, struct py_walk *w)
 		pt->done = 1;
 		return 1;
 	}
-	depth = py_known(pt, at);
+	depth = py_depth_of(pt, at);
 	if (py_read_frame(w->py, at, &v)) {
 		/* Swapped out perhaps. What the record has of it stands, if it has it. */
 		if (!pt->match && depth) {

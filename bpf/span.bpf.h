@@ -228,6 +228,7 @@ struct look {
 	u64 gc;	     /* as in struct rt_checkpoint */
 	u32 caller;
 	u32 py_flags; /* of the entries that it finds */
+	u32 py_entry; /* a Python function begins: at this very sp no other does */
 	struct py_thread *pt;
 	struct rt_snapshot rss;
 };

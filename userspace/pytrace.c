@@ -30,6 +30,7 @@ struct py_process {
 	enum state state;
 	bool execed;	   /* since tracing began */
 	uint64_t since_ns; /* as in pytrace__scan */
+	uint64_t looked_ns; /* since when the kernel side looks at it, and at what it forks */
 	uint32_t version;
 	struct uprobe_links *entries; /* probes on entries, or NULL */
 	bool entries_over;	      /* they had their time, or are not to be had */
@@ -265,12 +266,12 @@ static void look(struct pytrace *p, struct py_process *proc)
 	struct rt_py py;
 	int err = python__find(p->files, proc->pid, &py, why, sizeof(why));
 
+	if (err == -EAGAIN)
+		return set_state(p, proc, PY_AGAIN);
 	if (!err && proc->since_ns)
 		err = python__check(proc->pid, &py, why, sizeof(why));
 	if (err == -ENOTSUP)
 		return refuse(p, proc, why);
-	if (err == -EAGAIN && !proc->since_ns)
-		return set_state(p, proc, PY_AGAIN);
 	if (err && err != -EAGAIN) /* none, or it is gone; one that is mapped later is told of */
 		return;
 	py.space = new_space(proc->pid);
@@ -278,6 +279,7 @@ static void look(struct pytrace *p, struct py_process *proc)
 	py.flags |= p->armed ? RT_PY_ARMED : 0;
 	err = session__install_python(p->config.session, proc->pid, &py);
 	proc->version = py.version;
+	proc->looked_ns = clock_now();
 	if (!err)
 		set_state(p, proc, PY_LOOKED);
 	if (!err && p->armed && py.version >= 0x030b)
@@ -467,11 +469,20 @@ static int on_fork(struct pytrace *p, const struct rt_fork *ev)
 		return -ENOMEM;
 	child->execed = true; /* it began under trace */
 	child->since_ns = 0;
+	if (parent->state == PY_LOOKED && ev->h.time_ns < parent->looked_ns) {
+		child->since_ns = parent->looked_ns; /* it is new, so it will be scanned */
+		return 0;
+	}
 	child->version = parent->version;
 	set_state(p, child, parent->state);
 	if (parent->entries)
 		entries_on(p, child);
 	return 0;
+}
+
+static bool is_python(uint32_t func)
+{
+	return func >= RT_PY_FUNC_BASE && func < RT_PY_FUNC_END;
 }
 
 int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
@@ -496,7 +507,7 @@ int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
 		set_state(p, proc, PY_UNKNOWN);
 		return 0;
 	case RT_EV_CHECKPOINT:
-		if (!p->n_entries || ((const struct rt_checkpoint *)ev)->func < RT_PY_FUNC_BASE)
+		if (!p->n_entries || !is_python(((const struct rt_checkpoint *)ev)->func))
 			return 0;
 		proc = find(p, ev->pid);
 		if (proc)
