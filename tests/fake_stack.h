@@ -21,7 +21,11 @@ enum {
 #define GLOBALS	   0x7f5500000000ULL
 
 /* A thread of a fake Python, the frames that it truly has, and what was kept of them. */
+/* Looks after which one is told to compare all. */
+#define FULL_EVERY 16
+
 struct live {
+	u32 quick, full;
 	struct rt_py py;
 	u64 interp, tstate, stack, heap, shims;
 	struct fake_frame frames[MAX_DEPTH]; /* the outermost first */
@@ -124,8 +128,13 @@ static inline int look(struct live *l)
 	struct py_thread *pt = l->pt;
 
 	l->now += 1000;
-	if (py_walk(&l->w, l->now))
+	l->full = ++l->quick >= FULL_EVERY;
+	if (l->full)
+		l->quick = 0;
+	if (py_walk(pt, l->w.py, l->w.self, l->now, l->full)) {
+		l->quick = FULL_EVERY; /* as pyspan.bpf.h */
 		return -1;
+	}
 	if (pt->n_fresh || pt->known != pt->depth) {
 		py_settle(pt);
 		for (u32 i = 0; i < py_fresh_count(pt); i++)
@@ -136,13 +145,14 @@ static inline int look(struct live *l)
 
 static inline int look_at_all(struct live *l)
 {
-	l->pt->quick = PY_FULL_EVERY;
+	l->quick = FULL_EVERY;
 	return look(l);
 }
 
 static inline bool compared_all(const struct live *l)
 {
-	return l->pt->full_ns == l->now || !l->pt->known;
+	/* a walk that stops at an open span's frame does not come to what lies beyond */
+	return (l->pt->full && l->pt->match <= 1) || !l->pt->known;
 }
 
 /* Is this frame kept as it is? */
@@ -151,7 +161,7 @@ static inline bool is_kept(const struct live *l, u32 depth)
 	const struct py_frame *r = py_record(l->pt, depth);
 	const struct fake_frame *f = &l->frames[depth - 1];
 
-	return r->frame == f->at && r->code == f->code && r->globals == py_fold(f->globals) &&
+	return r->frame == f->at && r->code == f->code && r->globals == f->globals &&
 	       r->func == wanted_id(f->code);
 }
 

@@ -91,7 +91,7 @@ static u64 ident(const struct rt_py *py, u64 code)
 {
 	struct py_code c = {0};
 
-	cr_assert_eq(py_read_code(&pt, py, code, &c), 0);
+	cr_assert_eq(py_read_code(py, code, &c), 0);
 	return c.ident;
 }
 
@@ -243,7 +243,7 @@ Test(pycode, a_walk_says_which_frames_are_wanted)
 		fake_frame(&py, &outer, 0, 0);
 		fake_frame(&py, &inner, outer.at, 0);
 		fake_put64(fake_innermost(&py, tstate), inner.at);
-		cr_assert_eq(py_walk(&w, 1), 0);
+		cr_assert_eq(py_walk(w.pt, w.py, w.self, 1, 1), 0);
 		cr_assert_eq(py_fresh_count(&pt), 2);
 		cr_assert_eq(pt.wanted, 1);
 		cr_assert_eq(py_fresh(&pt, 0)->func, 0);
