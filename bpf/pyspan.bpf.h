@@ -37,42 +37,6 @@ static __always_inline u64 thread_pointer(struct task_struct *task)
 	return BPF_CORE_READ(task, thread.fsbase);
 #else
 	return BPF_CORE_READ(task, thread.uw.tp_value);
-/* Ends all spans of a thread, with the RSS that its program had last. `sp` is where it was when it
- * ended, for what was over before; 0: not known any more. */
-static __always_inline void end_spans(struct task_struct *task, struct mm_struct *mm,
-	struct mm_state *st, u64 now, u64 sp)
-{
-	struct look lk = {.st = st, .now = now, .func = RT_NO_FUNC, .sp = sp};
-	struct rt_py *py = NULL;
-	s64 pages[MM_KINDS];
-
-	lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
-	if (!lk.ts || !lk.ts->mm)
-		return;
-	if (lk.ts->depth && st) {
-		if (mm)
-			look_snapshot(&lk, mm, task, pages);
-		else
-			rss_to_wire(&lk.rss, st->cur);
-		if (mm)
-			py = look_python(&lk, task);
-		else if (py_possible())
-			lk.pt = bpf_task_storage_get(&py_threads, task, 0, 0);
-		lk.all = !sp;
-		report_spans(&lk, task, py);
-		lk.all = 1;
-		close_gone(&lk);
-	}
-	for (u32 c = 1; c < RT_MAX_CHUNKS; c++) {
-		struct span_chunk_key key = {.tid = lk.ts->tid, .chunk = c};
-
-		if (bpf_map_delete_elem(&span_chunks, &key))
-			break;
-	}
-	lk.ts->mm = 0;
-	lk.ts->depth = 0;
-}
-
 #endif
 }
 
