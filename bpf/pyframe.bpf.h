@@ -129,6 +129,16 @@ static __always_inline u32 py_known(struct py_thread *pt, u64 frame)
 	return py_record(pt, depth)->frame == frame ? depth : 0;
 }
 
+/* The same; within a row of matches without the index, in which two frames may want one place. */
+static __always_inline u32 py_known_here(struct py_thread *pt, u64 frame)
+{
+	u32 next = pt->match - 1;
+
+	if (pt->match && next > pt->floor && py_record(pt, next)->frame == frame)
+		return next;
+	return py_known(pt, frame);
+}
+
 /* --- the thread ----------------------------------------------------------------------------------- */
 
 /* bpf_loop callback: one PyThreadState, or the step to the next interpreter. */
@@ -188,8 +198,9 @@ static __noinline int py_seek(struct py_walk *w, u64 now)
 
 	pt->tstate = pt->found = pt->at = pt->seek = 0;
 	pt->done = pt->failed = 0;
+	/* not there: it has not been written yet, or, where frames were seen, it is swapped out */
 	if (bpf_probe_read_user(&pt->seek, sizeof(pt->seek), (void *)w->py->interpreters))
-		return -1;
+		return pt->depth ? -1 : 0;
 	if (!pt->seek)
 		return 0;
 	if (bpf_probe_read_user(&head, sizeof(head), (void *)(pt->seek + w->py->interp_threads)))
@@ -325,7 +336,7 @@ static long py_step(u32 i, struct py_walk *w)
 		pt->done = 1;
 		return 1;
 	}
-	depth = py_known(pt, at);
+	depth = py_known_here(pt, at);
 	if (py_read_frame(pt, w->py, at, &v)) {
 		/* Swapped out perhaps. What the record has of it stands, if it has it. */
 		if (!pt->match && depth) {
