@@ -43,12 +43,14 @@ struct py_frame {
 	u32 func;    /* id and PY_FN flags if it is wanted, else 0 */
 };
 
+#define PY_SOMEWHERE 0xffffffff
+
 #define PY_FN_ID     (RT_PY_FUNC_END - 1)
 #define PY_FN_CALLER (1U << 30) /* RT_PY_CALLER */
 
 /* An open span: where its frame lies in the record, and where it lies among the thread's spans. */
 struct py_ref {
-	u32 depth;
+	u32 depth; /* PY_SOMEWHERE: inside what could be taken in so far */
 	u32 level;
 };
 
@@ -441,6 +443,12 @@ static __noinline int py_walk(struct py_walk *w, u64 now)
 		pt->quick = 0;
 	}
 	return pt->done ? 0 : -1;
+}
+
+/* There are more: the next looks take them in, from the outermost inwards. */
+static __always_inline bool py_is_partial(const struct py_thread *pt)
+{
+	return pt->n_fresh > PY_FRESH;
 }
 
 /* How many fresh frames there are: of a longer walk only the outermost. */

@@ -119,6 +119,16 @@ static __always_inline bool py_entering(struct look *lk, const struct py_ref *re
 	return s && !s->sp && lk->pt->top_still && lk->sp <= s->own + sizeof(long);
 }
 
+/* bpf_loop callback: spans whose frames may lie inside of those that could be taken in. */
+static long py_loosen_ref(u32 i, struct look *lk)
+{
+	if (lk->py_kept >= lk->pt->n_refs)
+		return 1;
+	lk->pt->refs[lk->py_kept & (PY_SPANS - 1)].depth = PY_SOMEWHERE;
+	lk->py_kept++;
+	return 0;
+}
+
 static long py_keep_step(u32 i, struct look *lk)
 {
 	if (i >= py_fresh_count(lk->pt))
@@ -145,6 +155,9 @@ static __always_inline int py_look(struct look *lk, struct task_struct *task, st
 		bpf_loop(PY_SPANS, py_drop_ref, lk, 0);
 	if (pt->n_fresh && (pt->wanted || lk->py_kept < pt->n_refs))
 		bpf_loop(PY_FRESH, py_match_ref, lk, 0);
+	/* a wanted frame that is new has only new ones inside */
+	if (py_is_partial(pt) && pt->push_from >= PY_FRESH)
+		bpf_loop(PY_SPANS, py_loosen_ref, lk, 0);
 	for (int i = 0; i < 2 && lk->py_kept < pt->n_refs; i++) {
 		if (!py_entering(lk, &pt->refs[lk->py_kept & (PY_SPANS - 1)]))
 			break;
@@ -353,7 +366,7 @@ static __always_inline void look_done(struct look *lk, u32 change)
 {
 	struct py_thread *pt = lk->pt;
 
-	if (!lk->walked || !pt)
+	if (!lk->walked || !pt || py_is_partial(pt))
 		return;
 	pt->looks = 1;
 	pt->look_ns = lk->now;
@@ -367,18 +380,25 @@ static __always_inline void look_done(struct look *lk, u32 change)
 
 /* --- entries ----------------------------------------------------------------------------------------- */
 
-#define PY_FUNC_CODE 48 /* PyFunctionObject.func_code, 3.11 to 3.15: Include/cpython/funcobject.h */
+#define PY_FUNC_CODE  48 /* PyFunctionObject.func_code, 3.11 to 3.15: Include/cpython/funcobject.h */
+#define PY_CODE_FLAGS 48 /* PyCodeObject.co_flags, 3.11 to 3.15, and those of generators, coroutines */
+#define PY_CO_RESUMED (0x20 | 0x80 | 0x200)
 
-/* The code of the function that is about to run: its function object is at hand, or its frame. */
+/* The code of the function that is about to run: its function object is at hand, or its frame. 0: none
+ * is, it only makes a generator, which runs when it is resumed. */
 static __always_inline u64 py_entered(const struct rt_py *py, u64 arg, bool is_frame)
 {
+	u32 flags = 0;
 	u64 code = 0;
 
 	if (!is_frame && (py->flags & RT_PY_TAGGED))
 		arg &= ~7ULL;
 	if (bpf_probe_read_user(&code, sizeof(code), (void *)(arg + (is_frame ? py->frame_code : PY_FUNC_CODE))))
 		return 0;
-	return is_frame && (py->flags & RT_PY_TAGGED) ? code & ~7ULL : code;
+	if (is_frame)
+		return py->flags & RT_PY_TAGGED ? code & ~7ULL : code;
+	bpf_probe_read_user(&flags, sizeof(flags), (void *)(code + PY_CODE_FLAGS));
+	return flags & PY_CO_RESUMED ? 0 : code;
 }
 
 /*
