@@ -45,6 +45,10 @@ struct py_frame {
 
 #define PY_SOMEWHERE 0xffffffff
 
+#define PY_OWNED_BY_THREAD 0 /* _PyInterpreterFrame.owner, 3.11 to 3.15 */
+#define PY_CODE_FLAGS 48 /* PyCodeObject.co_flags, 3.11 to 3.15, and those of generators, coroutines */
+#define PY_CO_RESUMED (0x20 | 0x80 | 0x200)
+
 #define PY_FN_ID     (RT_PY_FUNC_END - 1)
 #define PY_FN_CALLER (1U << 30) /* RT_PY_CALLER */
 
@@ -248,7 +252,7 @@ static __noinline int py_innermost(struct py_walk *w, u64 now)
 /* A frame as it is read, in the order in which it is needed. */
 struct py_view {
 	u64 code, globals, back, instr;
-	bool shim;
+	bool shim, plain; /* the interpreter's own; on the thread's stack of frames (3.11 and later) */
 };
 
 static __always_inline int py_read_frame(struct py_thread *pt, struct rt_py *py, u64 at, struct py_view *v)
@@ -267,9 +271,25 @@ static __always_inline int py_read_frame(struct py_thread *pt, struct rt_py *py,
 		v->code &= ~7ULL;
 	if (py->flags & RT_PY_LASTI)
 		v->instr = (u32)(v->instr >> (py->frame_instr & 4 ? 32 : 0));
-	v->shim = py->frame_owner != RT_PY_NONE &&
-		  ((const u8 *)pt->words)[py->frame_owner & (RT_PY_FRAME_LEN - 1)] >= py->shim_owner;
+	v->shim = v->plain = false;
+	if (py->frame_owner != RT_PY_NONE) {
+		u8 owner = ((const u8 *)pt->words)[py->frame_owner & (RT_PY_FRAME_LEN - 1)];
+
+		v->shim = owner >= py->shim_owner;
+		v->plain = owner == PY_OWNED_BY_THREAD;
+	}
 	return 0;
+}
+
+/* A generator's or coroutine's function that is called makes one, and that is all. The frame in which
+ * it runs is owned by what was made. */
+static __always_inline bool py_only_makes(const struct py_view *v)
+{
+	u32 flags = 0;
+
+	return v->plain &&
+	       !bpf_probe_read_user(&flags, sizeof(flags), (void *)(v->code + PY_CODE_FLAGS)) &&
+	       (flags & PY_CO_RESUMED);
 }
 
 static __always_inline u32 py_fold(u64 globals)
@@ -366,6 +386,8 @@ static long py_step(u32 i, struct py_walk *w)
 		}
 	}
 	func = same ? r->func : py_func_of(pt, w->py, v.code, v.globals);
+	if (func && !same && py_only_makes(&v))
+		func = 0;
 	py_take_fresh(pt, at, &v, func);
 	return 0;
 }

@@ -380,9 +380,7 @@ static __always_inline void look_done(struct look *lk, u32 change)
 
 /* --- entries ----------------------------------------------------------------------------------------- */
 
-#define PY_FUNC_CODE  48 /* PyFunctionObject.func_code, 3.11 to 3.15: Include/cpython/funcobject.h */
-#define PY_CODE_FLAGS 48 /* PyCodeObject.co_flags, 3.11 to 3.15, and those of generators, coroutines */
-#define PY_CO_RESUMED (0x20 | 0x80 | 0x200)
+#define PY_FUNC_CODE 48 /* PyFunctionObject.func_code, 3.11 to 3.15: Include/cpython/funcobject.h */
 
 /* The code of the function that is about to run: its function object is at hand, or its frame. 0: none
  * is, it only makes a generator, which runs when it is resumed. */
