@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Functions whose code is freed, so that the next one lies in its place."""
+import gc
+
+import told
+
+# trace: py:<made>:made_*
+TEXT = """def made_{i}():
+    with told.span("made_{i}"):
+        told.pages({pages})
+made_{i}()
+"""
+
+addresses = set()
+for i in range(60):
+    names = {"told": told}
+    exec(compile(TEXT.format(i=i, pages=32 + i), "<made>", "exec"), names)
+    addresses.add(id(names.pop("made_%d" % i).__code__))
+    del names
+    gc.collect()
+print("reused", len(addresses) < 60)
