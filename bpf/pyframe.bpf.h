@@ -45,6 +45,11 @@ struct py_frame {
 
 #define PY_SOMEWHERE 0xffffffff
 
+#define PY_SLOTS      6   /* variables of a frame that are looked at, */
+#define PY_SLOTS_END  120 /* where they end, */
+#define PY_SLOTS_NEAR 4096 /* and how far the next frame may be */
+#define PY_INSTR_BITS 48  /* of an address */
+
 #define PY_OWNED_BY_THREAD 0 /* _PyInterpreterFrame.owner, 3.11 to 3.15 */
 #define PY_CODE_FLAGS 48 /* PyCodeObject.co_flags, 3.11 to 3.15, and those of generators, coroutines */
 #define PY_CO_RESUMED (0x20 | 0x80 | 0x200)
@@ -90,6 +95,10 @@ struct py_thread {
 	u32 top_still;	/* the innermost frame is the one it was, at the same instruction */
 	u32 wanted;	/* some fresh frame is */
 	u32 done, failed, changed;
+	u32 cut;	/* depth of the outermost frame that has been run since the record, though what
+			 * it calls looks the same: that was called anew; 0: none */
+	u32 broken;	/* what is fresh from here inwards was called since */
+	u64 inner;	/* the frame that was read last, if it lies on the thread's stack of frames */
 	u32 unsure;	/* a change was found that quick walks may have passed over */
 	u32 push_from;	/* fresh frames below this one, outermost first, have their spans */
 	u64 seek;	/* the interpreter whose threads are looked through, */
@@ -261,7 +270,9 @@ static __always_inline int py_read_frame(struct py_thread *pt, struct rt_py *py,
 
 	barrier_var(n);
 	n &= RT_PY_FRAME_LEN - 1;
-	if (bpf_probe_read_user(pt->words, n, (void *)at))
+	/* with its variables, unless memory ends there */
+	if ((py->frame_owner == RT_PY_NONE || bpf_probe_read_user(pt->words, PY_SLOTS_END, (void *)at)) &&
+		bpf_probe_read_user(pt->words, n, (void *)at))
 		return -1;
 	v->code = py_word(pt, py->frame_code);
 	v->back = py_word(pt, py->frame_back);
@@ -279,6 +290,27 @@ static __always_inline int py_read_frame(struct py_thread *pt, struct rt_py *py,
 		v->plain = owner == PY_OWNED_BY_THREAD;
 	}
 	return 0;
+}
+
+/*
+ * A loop calls from the same place again and again: what has moved then is a variable. From 3.11 on they
+ * follow the frame's head, up to the frame that it has called, and only the frame's own code writes
+ * there. A hash of the first of them, in the upper bits of the instruction's address.
+ */
+static __always_inline void py_add_slots(struct py_thread *pt, const struct rt_py *py, u64 at, struct py_view *v)
+{
+	u64 room = pt->inner - at, h = 0;
+	u32 offset = (py->frame_owner & ~7) + 8;
+
+	if (v->shim)
+		return;
+	if (v->plain && pt->inner > at && room <= PY_SLOTS_NEAR) {
+		for (int i = 0; i < PY_SLOTS; i++, offset += 8)
+			if (offset + 8 <= room && offset + 8 <= PY_SLOTS_END)
+				h = (h ^ py_word(pt, offset)) * 0x9e3779b97f4a7c15ULL;
+		v->instr ^= h >> PY_INSTR_BITS << PY_INSTR_BITS;
+	}
+	pt->inner = v->plain ? at : 0;
 }
 
 /* A generator's or coroutine's function that is called makes one, and that is all. The frame in which
@@ -329,6 +361,8 @@ static __always_inline long py_matched(struct py_thread *pt, struct py_frame *r,
 	} else if (depth != pt->match - 1) {
 		pt->changed = 1;
 		return 1;
+	} else if (r->instr != instr) {
+		pt->cut = depth;
 	}
 	pt->match = depth;
 	pt->still = r->instr == instr ? pt->still + 1 : 0;
@@ -373,6 +407,7 @@ static long py_step(u32 i, struct py_walk *w)
 		return 1;
 	}
 	pt->at = v.back;
+	py_add_slots(pt, w->py, at, &v);
 	if (v.shim)
 		return 0;
 	r = py_record(pt, depth);
@@ -400,6 +435,7 @@ static __always_inline void py_run(struct py_walk *w, u64 innermost, u32 mode)
 	pt->mode = mode;
 	pt->n_fresh = pt->known = pt->match = pt->match_top = pt->match_fresh = pt->still = 0;
 	pt->wanted = pt->done = pt->failed = pt->changed = 0;
+	pt->inner = 0;
 	bpf_loop(PY_WALK_MAX, py_step, w, 0);
 	if (pt->changed)
 		pt->done = 0;
@@ -424,7 +460,25 @@ static __always_inline bool py_wanted_changed(struct py_walk *w)
 	r = py_record(pt, depth);
 	if (py_read_frame(pt, w->py, r->frame, &v))
 		return false;
-	return r->code != v.code || r->globals != py_fold(v.globals) || r->instr != v.instr;
+	return r->code != v.code || r->globals != py_fold(v.globals) ||
+	       (r->instr ^ v.instr) << (64 - PY_INSTR_BITS);
+}
+
+/* bpf_loop callback: frames that look as they were, and were called anew, are fresh. */
+static long py_unknow_step(u32 i, struct py_walk *w)
+{
+	struct py_thread *pt = w->pt;
+	struct py_frame *r;
+
+	if (pt->known <= pt->cut)
+		return 1;
+	r = py_record(pt, pt->known);
+	pt->fresh[pt->n_fresh & (PY_FRESH - 1)] = *r;
+	if (r->func)
+		pt->wanted = 1;
+	pt->n_fresh++;
+	pt->known--;
+	return 0;
 }
 
 /*
@@ -438,7 +492,7 @@ static __noinline int py_walk(struct py_walk *w, u64 now)
 	bool full;
 	u64 first;
 
-	pt->n_fresh = pt->known = pt->wanted = pt->top_still = 0;
+	pt->n_fresh = pt->known = pt->wanted = pt->top_still = pt->cut = 0;
 	if (py_innermost(w, now))
 		return -1;
 	first = pt->at;
@@ -453,12 +507,15 @@ static __noinline int py_walk(struct py_walk *w, u64 now)
 	if (pt->done && pt->known && (full || py_wanted_changed(w))) {
 		py_run(w, first, PY_FULL);
 		/* quick walks may have passed over it, since the last full one */
-		pt->unsure = pt->changed && full && pt->sure_ns;
+		pt->unsure = (pt->changed || pt->cut) && full && pt->sure_ns;
 		full = true;
 	}
 	if (pt->changed) {
 		full = true;
+		pt->cut = 0;
 		py_run(w, first, PY_REWRITE);
+	} else if (pt->cut && pt->done) {
+		bpf_loop(PY_RECORD, py_unknow_step, w, 0);
 	}
 	if (full) {
 		pt->full_ns = now;

@@ -82,7 +82,23 @@ static __always_inline bool py_is_frame_of(struct look *lk, const struct py_ref 
 		return false;
 	if (!s->sp) /* seen by its entry, before it had a frame */
 		s->sp = f->frame;
+	else if (lk->pt->broken && ref->depth != PY_SOMEWHERE)
+		return false;
 	return s->sp == f->frame;
+}
+
+/* Frames and code are used again at once, so that a function that is called from elsewhere looks as if
+ * it was still open: unless all that called it is as it was. Afterwards pt->broken is for this frame;
+ * true: so it is for those that it calls. */
+static __always_inline bool py_compare_callers(struct py_thread *pt, u32 depth, const struct py_frame *f)
+{
+	struct py_frame *r = py_record(pt, depth);
+
+	if (!pt->depth || depth <= pt->floor)
+		return false;
+	if (depth > pt->depth || r->frame != f->frame || r->code != f->code)
+		pt->broken = 1;
+	return r->instr != f->instr;
 }
 
 /* bpf_loop callback: a fresh frame of a span that is open already. Its instruction has moved, or the
@@ -92,10 +108,12 @@ static long py_match_ref(u32 i, struct look *lk)
 	struct py_thread *pt = lk->pt;
 	struct py_frame *f;
 	struct py_ref *ref;
+	bool moved;
 
 	if (i >= py_fresh_count(pt))
 		return 1;
 	f = py_fresh(pt, i);
+	moved = py_compare_callers(pt, pt->known + 1 + i, f);
 	ref = &pt->refs[lk->py_kept & (PY_SPANS - 1)];
 	if (lk->py_kept < pt->n_refs && py_is_frame_of(lk, ref, f)) {
 		ref->depth = pt->known + 1 + i;
@@ -103,6 +121,7 @@ static long py_match_ref(u32 i, struct look *lk)
 	} else if (f->func) {
 		return 1;
 	}
+	pt->broken |= moved;
 	pt->push_from = i + 1;
 	return 0;
 }
@@ -151,6 +170,7 @@ static __always_inline int py_look(struct look *lk, struct task_struct *task, st
 	lk->walked = 1;
 	lk->py_kept = pt->n_refs;
 	pt->push_from = 0;
+	pt->broken = pt->cut != 0;
 	if (lk->py_kept)
 		bpf_loop(PY_SPANS, py_drop_ref, lk, 0);
 	if (pt->n_fresh && (pt->wanted || lk->py_kept < pt->n_refs))
