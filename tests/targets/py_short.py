@@ -32,6 +32,6 @@ tiny(2)
 pair(3)
 tiny(4)
 list(map(tiny, (5, 6, 7)))
-pair(8)
+# a second call from within pair() need not pass a probe: from 3.12 on it is specialised by then
 sorted([3, 1, 2], key=tiny)
 first()
