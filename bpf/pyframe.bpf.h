@@ -44,12 +44,23 @@ struct py_frame {
 	u32 pad;
 };
 
+#define PY_SOMEWHERE 0xffffffff
+
+#define PY_SLOTS      6   /* variables of a frame that are looked at, */
+#define PY_SLOTS_END  120 /* where they end, */
+#define PY_SLOTS_NEAR 4096 /* and how far the next frame may be */
+#define PY_INSTR_BITS 48  /* of an address */
+
+#define PY_OWNED_BY_THREAD 0 /* _PyInterpreterFrame.owner, 3.11 to 3.15 */
+#define PY_CODE_FLAGS 48 /* PyCodeObject.co_flags, 3.11 to 3.15, and those of generators, coroutines */
+#define PY_CO_RESUMED (0x20 | 0x80 | 0x200)
+
 #define PY_FN_ID     (RT_PY_FUNC_END - 1)
 #define PY_FN_CALLER (1U << 30) /* RT_PY_CALLER */
 
 /* An open span: where its frame lies in the record, and where it lies among the thread's spans. */
 struct py_ref {
-	u32 depth;
+	u32 depth; /* PY_SOMEWHERE: inside what could be taken in so far */
 	u32 level;
 };
 
@@ -84,6 +95,10 @@ struct py_thread {
 	u32 wanted;	/* some fresh frame is */
 	u32 done, failed, changed;
 	u32 full;	/* the whole stack was compared, or taken anew */
+	u32 cut;	/* depth of the outermost frame that has been run since the record, though what
+			 * it calls looks the same: that was called anew; 0: none */
+	u32 broken;	/* what is fresh from here inwards was called since */
+	u64 inner;	/* the frame that was read last, if it lies on the thread's stack of frames */
 	u32 unsure;	/* a change was found that quick looks may have passed over */
 	u32 push_from;	/* fresh frames below this one, outermost first, have their spans */
 	u64 seek;	/* the interpreter whose threads are looked through, */
@@ -127,6 +142,16 @@ static __always_inline u32 py_known(struct py_thread *pt, u64 frame)
 	if (back >= PY_RECORD || depth > pt->depth || depth <= pt->floor)
 		return 0;
 	return py_record(pt, depth)->frame == frame ? depth : 0;
+}
+
+/* The same; within a row of matches without the index, in which two frames may want one place. */
+static __always_inline u32 py_known_here(struct py_thread *pt, u64 frame)
+{
+	u32 next = pt->match - 1;
+
+	if (pt->match && next > pt->floor && py_record(pt, next)->frame == frame)
+		return next;
+	return py_known(pt, frame);
 }
 
 /* --- the thread ----------------------------------------------------------------------------------- */
@@ -209,8 +234,9 @@ static __noinline int py_seek(struct py_walk *w, u64 now)
 
 	pt->found = pt->at = pt->seek = 0;
 	pt->done = pt->failed = 0;
+	/* not there: it has not been written yet, or, where frames were seen, it is swapped out */
 	if (bpf_probe_read_user(&pt->seek, sizeof(pt->seek), (void *)w->py->interpreters))
-		return -1;
+		return pt->depth ? -1 : 0;
 	if (!pt->seek) {
 		pt->tstate = 0;
 		return 0;
@@ -262,18 +288,49 @@ static __noinline int py_innermost(struct py_walk *w, u64 now)
 /* A frame as it is read, in the order in which it is needed. */
 struct py_view {
 	u64 code, globals, back, instr;
-	bool shim;
+	bool shim, plain; /* the interpreter's own; on the thread's stack of frames (3.11 and later) */
 };
 
+/*
+ * A loop calls from the same place again and again: what has moved then is a variable. From 3.11 on they
+ * follow the frame's head, up to the frame that it has called, and only the frame's own code writes
+ * there. A hash of the first of them, in the upper bits of the instruction's address. `room`: bytes
+ * from this frame to the one that it has called.
+ */
+static __always_inline u64 py_slots(const u64 *words, u32 owner, u64 room)
+{
+	u32 offset = (owner & ~7) + 8;
+	u64 h = 0;
+
+	for (int i = 0; i < PY_SLOTS; i++, offset += 8)
+		if (offset + 8 <= room && offset + 8 <= PY_SLOTS_END)
+			h = (h ^ words[(offset >> 3) & 15]) * 0x9e3779b97f4a7c15ULL;
+	return h >> PY_INSTR_BITS << PY_INSTR_BITS;
+}
+
+static __always_inline void py_add_slots(struct py_thread *pt, const struct rt_py *py, const u64 *words,
+	u64 at, struct py_view *v)
+{
+	u64 room = pt->inner - at;
+
+	if (v->shim)
+		return;
+	if (v->plain && pt->inner > at && room <= PY_SLOTS_NEAR)
+		v->instr ^= py_slots(words, py->frame_owner, room);
+	pt->inner = v->plain ? at : 0;
+}
+
 /* Onto the stack: what is copied to other memory of the kernel is checked at length. */
-static __always_inline int py_read_frame(const struct rt_py *py, u64 at, struct py_view *v)
+static __always_inline int py_read_frame(struct py_thread *pt, const struct rt_py *py, u64 at,
+	struct py_view *v, bool slots)
 {
 	u64 words[RT_PY_FRAME_LEN / 8] = {};
 	long err;
 
-	if (py->frame_bytes > PY_NARROW)
+	/* with its variables, unless memory ends there */
+	if (py->frame_owner == RT_PY_NONE)
 		err = bpf_probe_read_user(words, PY_WIDE, (void *)at);
-	else
+	else if ((err = bpf_probe_read_user(words, PY_SLOTS_END, (void *)at)))
 		err = bpf_probe_read_user(words, PY_NARROW, (void *)at);
 	if (err)
 		return -1;
@@ -285,11 +342,27 @@ static __always_inline int py_read_frame(const struct rt_py *py, u64 at, struct 
 		v->code &= ~7ULL;
 	if (py->flags & RT_PY_LASTI)
 		v->instr = (u32)(v->instr >> (py->frame_instr & 4 ? 32 : 0));
-	v->shim = false;
-	if (py->frame_owner != RT_PY_NONE)
-		v->shim = (u8)(words[(py->frame_owner >> 3) & 15] >> (py->frame_owner & 7) * 8) >=
-			  py->shim_owner;
+	v->shim = v->plain = false;
+	if (py->frame_owner != RT_PY_NONE) {
+		u8 owner = words[(py->frame_owner >> 3) & 15] >> (py->frame_owner & 7) * 8;
+
+		v->shim = owner >= py->shim_owner;
+		v->plain = owner == PY_OWNED_BY_THREAD;
+	}
+	if (slots)
+		py_add_slots(pt, py, words, at, v);
 	return 0;
+}
+
+/* A generator's or coroutine's function that is called makes one, and that is all. The frame in which
+ * it runs is owned by what was made. */
+static __always_inline bool py_only_makes(const struct py_view *v)
+{
+	u32 flags = 0;
+
+	return v->plain &&
+	       !bpf_probe_read_user(&flags, sizeof(flags), (void *)(v->code + PY_CODE_FLAGS)) &&
+	       (flags & PY_CO_RESUMED);
 }
 
 static __always_inline void py_stop(struct py_thread *pt)
@@ -321,6 +394,8 @@ static __always_inline long py_matched(struct py_thread *pt, struct py_frame *r,
 		pt->match_fresh = pt->n_fresh;
 		if (depth == pt->depth && !pt->n_fresh && pt->mode == PY_QUICK)
 			pt->top_still = r->instr == instr;
+	} else if (r->instr != instr) {
+		pt->cut = depth;
 	}
 	pt->match = depth;
 	pt->still = r->instr == instr ? pt->still + 1 : 0;
@@ -364,7 +439,7 @@ static long py_step(u32 i, struct py_walk *w)
 		return 1;
 	}
 	depth = py_depth_of(pt, at);
-	if (py_read_frame(w->py, at, &v)) {
+	if (py_read_frame(pt, w->py, at, &v, true)) {
 		/* Swapped out perhaps. What the record has of it stands, if it has it. */
 		if (!pt->match && depth) {
 			pt->match_top = depth;
@@ -391,6 +466,8 @@ static long py_step(u32 i, struct py_walk *w)
 		}
 	}
 	func = same ? r->func : py_func_of(pt, w->py, v.code, v.globals);
+	if (func && !same && py_only_makes(&v))
+		func = 0;
 	py_take_fresh(pt, at, &v, func);
 	return 0;
 }
@@ -403,6 +480,7 @@ static __always_inline void py_run(struct py_walk *w, u64 innermost, u32 mode)
 	pt->mode = mode;
 	pt->n_fresh = pt->known = pt->match = pt->match_top = pt->match_fresh = pt->still = 0;
 	pt->wanted = pt->done = pt->failed = pt->changed = 0;
+	pt->inner = 0;
 	bpf_loop(PY_WALK_MAX, py_step, w, 0);
 	if (pt->changed)
 		pt->done = 0;
@@ -425,9 +503,27 @@ static __always_inline bool py_wanted_changed(struct py_walk *w)
 	if (depth >= pt->match || depth <= pt->floor)
 		return false;
 	r = py_record(pt, depth);
-	if (py_read_frame(w->py, r->frame, &v))
+	if (py_read_frame(pt, w->py, r->frame, &v, false))
 		return false;
-	return r->code != v.code || r->globals != v.globals || r->instr != v.instr;
+	return r->code != v.code || r->globals != v.globals ||
+	       (r->instr ^ v.instr) << (64 - PY_INSTR_BITS);
+}
+
+/* bpf_loop callback: frames that look as they were, and were called anew, are fresh. */
+static long py_unknow_step(u32 i, struct py_walk *w)
+{
+	struct py_thread *pt = w->pt;
+	struct py_frame *r;
+
+	if (pt->known <= pt->cut)
+		return 1;
+	r = py_record(pt, pt->known);
+	pt->fresh[pt->n_fresh & (PY_FRESH - 1)] = *r;
+	if (r->func)
+		pt->wanted = 1;
+	pt->n_fresh++;
+	pt->known--;
+	return 0;
 }
 
 /*
@@ -444,7 +540,7 @@ __noinline int py_walk(struct py_thread *pt, struct rt_py *py, u64 self, u64 now
 		return -1;
 	pt->full = full;
 	pt->anchor = pt->n_refs ? pt->refs[(pt->n_refs - 1) & (PY_SPANS - 1)].depth : 0;
-	pt->n_fresh = pt->known = pt->wanted = pt->top_still = pt->unsure = 0;
+	pt->n_fresh = pt->known = pt->wanted = pt->top_still = pt->unsure = pt->cut = 0;
 	if (py_innermost(w, now))
 		return -1;
 	first = pt->at;
@@ -457,14 +553,23 @@ __noinline int py_walk(struct py_thread *pt, struct rt_py *py, u64 self, u64 now
 	if (pt->done && pt->known && (full || py_wanted_changed(w))) {
 		py_run(w, first, PY_FULL);
 		/* quick walks may have passed over it, since the last full one */
-		pt->unsure = pt->changed && full && pt->sure_ns;
+		pt->unsure = (pt->changed || pt->cut) && full && pt->sure_ns;
 		pt->full = 1;
 	}
 	if (pt->changed) {
 		pt->full = 1;
+		pt->cut = 0;
 		py_run(w, first, PY_REWRITE);
+	} else if (pt->cut && pt->done) {
+		bpf_loop(PY_RECORD, py_unknow_step, w, 0);
 	}
 	return pt->done ? 0 : -1;
+}
+
+/* There are more: the next looks take them in, from the outermost inwards. */
+static __always_inline bool py_is_partial(const struct py_thread *pt)
+{
+	return pt->n_fresh > PY_FRESH;
 }
 
 /* How many fresh frames there are: of a longer walk only the outermost. */

@@ -6,7 +6,8 @@
  *  - is the thread's innermost frame the one it was, at the instruction it was, and its caller's, and
  *    the innermost one that is wanted? Or, if the program is at the very place in its machine code
  *    where it was at the last look, with the same stack pointer:
- *  - is the innermost wanted frame (or, if none is open, the innermost one) as it was?
+ *  - is the caller of the innermost wanted frame as it was, with its variables? Else it has been run,
+ *    and the function has returned, or was called anew. (If none is open: is the innermost frame?)
  * Another call from the same place can look alike for some time, so only so many such looks are made
  * in a row.
  */
@@ -18,6 +19,7 @@
 
 #define PY_QUICK_LOOKS	 32
 #define PY_QUICK_JIFFIES 1
+#define PY_ADDRESS	 ((1ULL << PY_INSTR_BITS) - 1)
 
 /* The instruction is a pointer into the code object, up to 3.10 an index. */
 static __always_inline bool py_is_still(const struct py_quick *q, const struct py_still *s)
@@ -27,12 +29,23 @@ static __always_inline bool py_is_still(const struct py_quick *q, const struct p
 	if (!q->wide) {
 		if (bpf_probe_read_user(words, sizeof(*words), (void *)(s->frame + q->instr * 8)))
 			return false;
-		return words[0] == s->instr;
+		return words[0] == (s->instr & PY_ADDRESS);
 	}
 	if (bpf_probe_read_user(words, PY_WIDE, (void *)s->frame))
 		return false;
 	return words[q->code & 15] == s->code && words[q->globals & 15] == s->globals &&
 	       (words[q->instr & 15] & q->instr_mask) == s->instr;
+}
+
+/* The same of a frame with its variables. */
+static __always_inline bool py_caller_is_still(const struct py_quick *q)
+{
+	const struct py_still *s = &q->still[3];
+	u64 words[16] = {};
+
+	if (bpf_probe_read_user(words, PY_SLOTS_END, (void *)s->frame))
+		return false;
+	return (words[q->instr & 15] ^ py_slots(words, q->owner, q->room)) == s->instr;
 }
 
 static __always_inline bool py_top_is_still(const struct py_quick *q)
@@ -61,7 +74,9 @@ static __always_inline bool py_unchanged(struct thread_state *ts, struct task_st
 	here = ip == q->ip && sp == q->sp;
 	q->ip = ip;
 	q->sp = sp;
-	if (here ? !py_is_still(q, &q->still[q->key & 3]) : !py_top_is_still(q))
+	if (!here && !py_top_is_still(q))
+		return false;
+	if (q->room ? !py_caller_is_still(q) : here && !py_is_still(q, &q->still[q->key & 3]))
 		return false;
 	q->left--;
 	return true;
@@ -73,6 +88,17 @@ static __always_inline void py_note_still(struct py_still *s, const struct py_fr
 	s->code = f->code;
 	s->globals = f->globals;
 	s->instr = py->flags & RT_PY_LASTI && py->frame_instr & 4 ? f->instr << 32 : f->instr;
+}
+
+/* Only where its variables were looked at by the walk, too. */
+static __always_inline void py_note_caller(struct py_quick *q, const struct py_frame *f,
+	const struct py_frame *callee, const struct rt_py *py)
+{
+	if (f->instr == (f->instr & PY_ADDRESS) || callee->frame <= f->frame ||
+		callee->frame - f->frame > PY_SLOTS_NEAR)
+		return;
+	py_note_still(&q->still[3], f, py);
+	q->room = callee->frame - f->frame;
 }
 
 /* After a walk: what the next looks compare. `wanted`: depth of the innermost wanted frame, or 0. */
@@ -103,6 +129,10 @@ static __always_inline void py_quicken(struct thread_state *ts, struct py_thread
 		q->n = 3;
 	}
 	q->key = q->n == 3 ? 2 : wanted && wanted + 1 == pt->depth ? 1 : 0;
+	q->room = 0;
+	q->owner = py->frame_owner;
+	if (wanted && wanted - 1 > pt->floor && !q->wide)
+		py_note_caller(q, py_record(pt, wanted - 1), py_record(pt, wanted), py);
 	q->left = PY_QUICK_LOOKS;
 	q->until = bpf_jiffies64() + PY_QUICK_JIFFIES;
 	kcompat_user_place(task, &q->ip, &q->sp);

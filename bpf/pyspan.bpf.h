@@ -84,7 +84,23 @@ static __always_inline bool py_is_frame_of(struct look *lk, const struct py_ref 
 		return false;
 	if (!s->sp) /* seen by its entry, before it had a frame */
 		s->sp = f->frame;
+	else if (lk->pt->broken && ref->depth != PY_SOMEWHERE)
+		return false;
 	return s->sp == f->frame;
+}
+
+/* Frames and code are used again at once, so that a function that is called from elsewhere looks as if
+ * it was still open: unless all that called it is as it was. Afterwards pt->broken is for this frame;
+ * true: so it is for those that it calls. */
+static __always_inline bool py_compare_callers(struct py_thread *pt, u32 depth, const struct py_frame *f)
+{
+	struct py_frame *r = py_record(pt, depth);
+
+	if (!pt->depth || depth <= pt->floor)
+		return false;
+	if (depth > pt->depth || r->frame != f->frame || r->code != f->code)
+		pt->broken = 1;
+	return r->instr != f->instr;
 }
 
 /* bpf_loop callback: a fresh frame of a span that is open already. Its instruction has moved, or the
@@ -94,10 +110,12 @@ static long py_match_ref(u32 i, struct look *lk)
 	struct py_thread *pt = lk->pt;
 	struct py_frame *f;
 	struct py_ref *ref;
+	bool moved;
 
 	if (i >= py_fresh_count(pt))
 		return 1;
 	f = py_fresh(pt, i);
+	moved = py_compare_callers(pt, pt->known + 1 + i, f);
 	ref = &pt->refs[lk->py_kept & (PY_SPANS - 1)];
 	if (lk->py_kept < pt->n_refs && py_is_frame_of(lk, ref, f)) {
 		ref->depth = pt->known + 1 + i;
@@ -105,6 +123,7 @@ static long py_match_ref(u32 i, struct look *lk)
 	} else if (f->func) {
 		return 1;
 	}
+	pt->broken |= moved;
 	pt->push_from = i + 1;
 	return 0;
 }
@@ -121,6 +140,16 @@ static __always_inline bool py_entering(struct look *lk, const struct py_ref *re
 	if (!s || s->sp || !lk->pt->top_still)
 		return false;
 	return lk->py_entry ? lk->sp < s->own : lk->sp <= s->own + sizeof(long);
+}
+
+/* bpf_loop callback: spans whose frames may lie inside of those that could be taken in. */
+static long py_loosen_ref(u32 i, struct look *lk)
+{
+	if (lk->py_kept >= lk->pt->n_refs)
+		return 1;
+	lk->pt->refs[lk->py_kept & (PY_SPANS - 1)].depth = PY_SOMEWHERE;
+	lk->py_kept++;
+	return 0;
 }
 
 static long py_keep_step(u32 i, struct look *lk)
@@ -146,12 +175,14 @@ static __always_inline int py_look(struct look *lk, struct task_struct *task, st
 	lk->walked = 1;
 	lk->py_kept = pt->n_refs;
 	pt->push_from = 0;
+	pt->broken = pt->cut != 0;
 	if (lk->py_kept)
 		bpf_loop(PY_SPANS, py_drop_ref, lk, 0);
 	if (pt->n_fresh && (pt->wanted || lk->py_kept < pt->n_refs))
 		bpf_loop(PY_FRESH, py_match_ref, lk, 0);
-	if (pt->n_fresh > PY_FRESH && pt->push_from == PY_FRESH)
-		lk->py_kept = pt->n_refs; /* inner ones may have theirs where nothing was kept */
+	/* a wanted frame that is new has only new ones inside */
+	if (py_is_partial(pt) && pt->push_from >= PY_FRESH)
+		bpf_loop(PY_SPANS, py_loosen_ref, lk, 0);
 	for (int i = 0; i < 2 && lk->py_kept < pt->n_refs; i++) {
 		if (!py_entering(lk, &pt->refs[lk->py_kept & (PY_SPANS - 1)]))
 			break;
@@ -425,6 +456,11 @@ static __noinline int look_settle(struct look *lk, struct task_struct *task, con
 	u32 n = pt->n_refs, wanted = n ? pt->refs[(n - 1) & (PY_SPANS - 1)].depth : 0;
 
 	pt->looks = 1;
+	if (py_is_partial(pt)) { /* not over: the next looks go on with it */
+		lk->walked = 0;
+		lk->ts->py.left = 0;
+		return 0;
+	}
 	pt->wanted = pt->n_fresh = 0;
 	lk->ts->py.foreign = !pt->tstate && !n && pt->vain >= PY_VAIN_TRIES;
 	lk->ts->py.foreign_until = bpf_jiffies64() + 1;
@@ -444,16 +480,21 @@ static __noinline int look_settle(struct look *lk, struct task_struct *task, con
 
 #define PY_FUNC_CODE 48 /* PyFunctionObject.func_code, 3.11 to 3.15: Include/cpython/funcobject.h */
 
-/* The code of the function that is about to run: its function object is at hand, or its frame. */
+/* The code of the function that is about to run: its function object is at hand, or its frame. 0: none
+ * is, it only makes a generator, which runs when it is resumed. */
 static __always_inline u64 py_entered(const struct rt_py *py, u64 arg, bool is_frame)
 {
+	u32 flags = 0;
 	u64 code = 0;
 
 	if (!is_frame && (py->flags & RT_PY_TAGGED))
 		arg &= ~7ULL;
 	if (bpf_probe_read_user(&code, sizeof(code), (void *)(arg + (is_frame ? py->frame_code : PY_FUNC_CODE))))
 		return 0;
-	return is_frame && (py->flags & RT_PY_TAGGED) ? code & ~7ULL : code;
+	if (is_frame)
+		return py->flags & RT_PY_TAGGED ? code & ~7ULL : code;
+	bpf_probe_read_user(&flags, sizeof(flags), (void *)(code + PY_CODE_FLAGS));
+	return flags & PY_CO_RESUMED ? 0 : code;
 }
 
 /* The look at such an entry. `o` is what begins, but for where it lies. */

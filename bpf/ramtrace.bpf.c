@@ -186,7 +186,6 @@ static __always_inline void account(struct mm_state *st, u32 kind, s64 delta, bo
 	s64 cur;
 
 	kind &= 3;
-	__sync_fetch_and_add(&st->cur[kind], delta);
 	__sync_fetch_and_add(&st->changes, 1);
 	if (footprint)
 		__sync_fetch_and_add(&st->footprint[kind], delta);
@@ -277,11 +276,13 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	 * is the one before that. */
 	if (!own && !kthread && tgid == lk.st->tgid)
 		return 0;
+	/* before the walk: a task on another CPU that adds all up until then takes it for its own */
+	delta = mm_event_delta(mm, task, lk.st, kind);
+	__sync_fetch_and_add(&lk.st->cur[kind & 3], delta);
 	if (own) {
 		lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
 		py = look_at_python(&lk, mm);
 	}
-	delta = mm_event_delta(mm, task, lk.st, kind);
 	if (own)
 		look_at_change(&lk, py, mm, kind, delta);
 	footprint = tgid == tool_tgid || (own && kind == MM_FILE && maps_step_page(task));

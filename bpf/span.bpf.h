@@ -74,7 +74,7 @@ struct span {
 };
 
 /* The frames by which most looks at a Python stack see that nothing has changed: see pyquick.bpf.h. */
-#define PY_STILL 4 /* a power of two; three are used */
+#define PY_STILL 4
 
 struct py_still {
 	u64 frame, code, instr;
@@ -86,7 +86,9 @@ struct py_quick {
 	u64 until;    /* jiffies: then all of the stack is to be compared again, */
 	u32 left;     /* or after that many looks; 0: now */
 	u32 n;	      /* of still[] */
-	u32 key;      /* the one that counts: that of the innermost wanted frame, if any is open */
+	u32 key;      /* the one that counts: that of the innermost wanted frame, if any is open, */
+	u32 room;     /* or rather still[3], its caller, if this is not 0: bytes between them */
+	u32 owner;    /* rt_py.frame_owner */
 	u32 foreign;  /* the thread has no Python side, as far as is known, */
 	u64 foreign_until; /* jiffies: and is not asked again before */
 	u64 ip, sp;   /* where the program was at the last look */
