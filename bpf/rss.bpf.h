@@ -45,6 +45,11 @@ const volatile __u32 page_shift = 12;
 /* Offset of each CPU's area; filled by init_cpu_offsets. */
 __u64 cpu_offset[RT_MAX_CPUS];
 
+/* --step in pages; 0: no points. Not a knob: it goes off when a late library matches a spec, and, if it
+ * yields, at the first marker. */
+__u64 step_pages;
+__u32 step_yields;
+
 struct mm_state {
 	s64 cur[MM_KINDS]; /* pages, as accounted: exact but for changes in flight */
 	s64 first[MM_KINDS];
