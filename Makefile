@@ -15,8 +15,8 @@ BUILD_PACKAGES := make gcc g++ clang llvm bpftool pkg-config git libbpf-dev libe
 	libcapstone-dev libjansson-dev libcyaml-dev libyaml-dev libcap-ng-dev liblzma-dev zlib1g-dev \
 	uthash-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libcriterion-dev systemtap-sdt-dev binutils xz-utils \
-	postgresql redis-server nginx-light python3 python3-greenlet python3-jsonschema procps \
-	util-linux
+	postgresql redis-server nginx-light gunicorn python3-setproctitle uwsgi-core \
+	uwsgi-plugin-python3 python3 python3-greenlet python3-jsonschema procps util-linux
 
 PKGS     = libbpf libelf libdw capstone jansson libcyaml liblzma zlib libcap-ng
 CFLAGS  ?= -O2 -g
@@ -34,6 +34,7 @@ OBJS  := $(patsubst userspace/%.c,$(BUILD)/%.o,$(SRCS)) $(BUILD)/embedded.o
 LIB   := $(BUILD)/libramtrace.a
 TOOL  := $(BUILD)/ramtrace-bpf
 EMBED := $(wildcard userspace/profiles/*.yaml) $(wildcard userspace/*.json)
+MARKER := $(wildcard userspace/marker/*)
 
 UNIT_TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 KERNEL_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/kernel_*.c))
@@ -144,6 +145,7 @@ $(KERNEL_TESTS): %: %.o $(BUILD)/tests/harness.o
 	$(Q)$(CC) $(filter %.o,$^) -lcriterion -ljansson -lm -o $@
 
 $(BUILD)/tests/kernel_servers: $(addprefix $(BUILD)/tests/,servers.o readings.o)
+$(BUILD)/tests/kernel_workers: $(addprefix $(BUILD)/tests/,servers.o readings.o)
 $(BUILD)/tests/kernel_unharmed: $(BUILD)/tests/scene.o
 $(BUILD)/tests/kernel_python: $(BUILD)/tests/pyplay.o
 
@@ -212,9 +214,9 @@ run-bench: $(TOOL) $(BENCH) $(BUILD)/bench/hit.yaml
 
 PREFIX ?= /usr/local
 
-install: all ## install the tool, its schema and profiles (PREFIX=/usr/local)
+install: all ## install the tool, its schema, profiles and markers (PREFIX=/usr/local)
 	install -D $(TOOL) $(DESTDIR)$(PREFIX)/bin/ramtrace-bpf
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/ramtrace-bpf $(EMBED)
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/ramtrace-bpf $(EMBED) $(MARKER)
 
 clean: ## remove everything that was made
 	rm -rf build

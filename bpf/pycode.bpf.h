@@ -74,8 +74,8 @@ struct {
 /* What is wanted of every function; and whether some of py_names are RT_PY_ANY_NAMEs. */
 __u32 py_want_all;
 __u32 py_by_name;
-/* Somebody wants Python functions: an exec is news that cannot wait. */
-__u32 py_wanted;
+/* Somebody wants Python functions, or markers: an exec is news that cannot wait. */
+__u32 exec_wakes;
 
 static __always_inline u64 py_mix(u64 h, u64 v)
 {
@@ -115,7 +115,7 @@ struct py_text {
 	u32 kind; /* bytes each */
 };
 
-static __always_inline int py_read_str(const struct rt_py *py, u64 str, struct py_text *t)
+static __always_inline int py_read_str_of(u32 ascii_size, u32 compact_size, u64 str, struct py_text *t)
 {
 	u64 head[PY_STR_BYTES / 8];
 	u32 state;
@@ -130,8 +130,13 @@ static __always_inline int py_read_str(const struct rt_py *py, u64 str, struct p
 	t->kind = state >> 2 & 7;
 	if (t->kind != 1 && t->kind != 2 && t->kind != 4)
 		return -1;
-	t->data = str + (state & 1 << 6 ? py->ascii_size : py->compact_size);
+	t->data = str + (state & 1 << 6 ? ascii_size : compact_size);
 	return 0;
+}
+
+static __always_inline int py_read_str(const struct rt_py *py, u64 str, struct py_text *t)
+{
+	return py_read_str_of(py->ascii_size, py->compact_size, str, t);
 }
 
 struct py_hash {

@@ -9,6 +9,7 @@
  *	pyframe.bpf.h, pycode.bpf.h, pyspan.bpf.h
  *		    the Python stack of a thread, whose functions they are, and their spans
  *	site.bpf.h  what happens at a probed instruction
+ *	mark.bpf.h  and where the program says itself that it has come to something
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -18,15 +19,13 @@
 #include "proc.bpf.h"
 #include "pyspan.bpf.h"
 #include "site.bpf.h"
+#include "mark.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 /* Knobs, set before load. */
 const volatile __u32 tool_tgid = 0;	  /* whose writes are the probes' footprint */
 const volatile bool follow_children = true;
-
-/* --step in pages; 0: no points. Not a knob: it goes off when a late library matches a spec. */
-__u64 step_pages;
 
 /* Set by the loader between two runs of the task iterator. */
 __u32 report_processes; /* 0: adopt the tree, 1: report every process */
@@ -116,6 +115,13 @@ int on_python_entry(struct pt_regs *ctx)
 	if (what == RT_PY_FRAME_FIRST)
 		arg = first;
 	return on_python_function(PT_REGS_SP(ctx), arg, what != RT_PY_FUNCTION);
+}
+
+/* PyObject_ASCII, and USDT probes ramtrace:mark. */
+SEC("uprobe")
+int on_mark(struct pt_regs *ctx)
+{
+	return on_marker(ctx, bpf_get_attach_cookie(ctx));
 }
 
 /* The dynamic linker's list of mapped files has changed: _dl_debug_state of ld.so. */
@@ -434,7 +440,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 		ev->ppid = BPF_CORE_READ(task, real_parent, tgid);
 		ev->pad = 0;
 		ev->parent_start_ns = BPF_CORE_READ(task, real_parent, group_leader, start_time);
-		bpf_ringbuf_submit(ev, py_wanted ? BPF_RB_FORCE_WAKEUP : ring_flags());
+		bpf_ringbuf_submit(ev, exec_wakes ? BPF_RB_FORCE_WAKEUP : ring_flags());
 	}
 	if (old_mm && !(flags & PROC_BORROWED))
 		mm_forget(old_mm);

@@ -25,6 +25,9 @@ enum rt_limits {
 	RT_PY_FILE_LEN = 384,	  /* and of its file's name */
 	RT_PY_FRAME_LEN = 128,	  /* bytes of a frame that a walk reads at most */
 	RT_PY_HASH_LEN = 128,	  /* bytes of a name that its hash takes in at most */
+	RT_MARK_CHARS = 256,	  /* characters of a marker's label; what is beyond is cut off, */
+	RT_MARK_LEN = 1024,	  /* bytes of it that an event carries at most, */
+	RT_MARK_SHORT = 128,	  /* and in the short form of the event */
 	RT_PY_FUNC_BASE = 1 << 24, /* ids of Python functions begin here; those below are native, */
 	RT_PY_FUNC_END = 1 << 30,  /* and end here */
 	RT_NO_FUNC = 0xffffffff,  /* a checkpoint that belongs to no function */
@@ -40,6 +43,7 @@ enum rt_kind {
 	RT_EV_TOTALS = 7,     /* struct rt_totals_event: a living process, at attach and at the end */
 	RT_EV_MAPPED = 8,     /* struct rt_mapped: the dynamic linker of a process changed its list */
 	RT_EV_PYCODE = 9,     /* struct rt_pycode: a Python function that may be wanted was seen */
+	RT_EV_MARK = 10,      /* struct rt_mark: the program said something itself */
 };
 
 /* Resident memory by kind; rss = file + anon + shmem. swap is beside it, not in it. */
@@ -242,6 +246,42 @@ struct rt_pycode {
 	char file[RT_PY_FILE_LEN]; /* co_filename: its end where it is longer */
 };
 
+enum rt_mark_origin {
+	RT_MARK_ASCII = 1, /* Python: ascii("ramtrace:LABEL"); the event has what is behind the colon */
+	RT_MARK_USDT = 2,  /* the USDT probe ramtrace:mark, whose argument is a C string */
+};
+
+/* A point whose label the program gives. `h.len` says how much of `label` there is. */
+struct rt_mark {
+	struct rt_hdr h;
+	struct rt_snapshot rss;
+	__u16 flags;  /* enum rt_flags */
+	__u16 origin; /* enum rt_mark_origin */
+	struct rt_pystr str; /* of a C string the kind is 1 and `chars` counts bytes: one more than
+			      * `bytes` where there may be more */
+	__u32 pad;
+	char label[RT_MARK_LEN];
+};
+
+/*
+ * The attach cookie of a marker's probe: where its label is.
+ *
+ *	63    16 15      8 7       0
+ *	| value | register | rt_mark_at |
+ */
+enum rt_mark_at {
+	RT_MARK_AT_STR = 0,	 /* the first argument is a str object; `value` has the size of
+				  * PyASCIIObject, and from bit 8 on that of PyCompactUnicodeObject */
+	RT_MARK_AT_REGISTER = 1, /* a C string: at (its offset in struct pt_regs / 8) + value */
+	RT_MARK_AT_MEMORY = 2,	 /* the same, but there lies its address */
+	RT_MARK_AT_VALUE = 3,	 /* at value */
+	RT_MARK_AT = 0x7f,
+	RT_MARK_STEPPED = 0x80, /* the probed instruction is single-stepped */
+};
+#define RT_MARK_COOKIE(at, reg, value) ((__u64)(value) << 16 | (__u64)(reg) << 8 | (at))
+#define RT_MARK_PREFIX	   "ramtrace:"
+#define RT_MARK_PREFIX_LEN 9
+
 /* A name that the loader looks for, by hash of the string's bytes in memory (FNV-1a, 64 bits, at most
  * RT_PY_HASH_LEN of them, seeded by its kind of name). */
 enum rt_py_name {
@@ -324,6 +364,7 @@ _Static_assert(__builtin_offsetof(struct rt_checkpoint, grown) == RT_PY_ENTRY_LE
 	"the wire must not change");
 _Static_assert(sizeof(struct rt_checkpoint) == 160, "the wire must not change");
 _Static_assert(sizeof(struct rt_totals) == 264, "the wire must not change");
+_Static_assert(__builtin_offsetof(struct rt_mark, label) == 80, "the wire must not change");
 _Static_assert(sizeof(struct rt_exit) == 32 + 24 + 264 + 128 + 8, "the wire must not change");
 
 #endif /* RAMTRACE_H */

@@ -52,6 +52,10 @@ struct mm_cpu {
 };
 
 #define FEW_CPUS 8 /* a power of two: so many have their place in the state itself */
+/* --step in pages; 0: no points. Not a knob: it goes off when a late library matches a spec, and, if it
+ * yields, at the first marker. */
+__u64 step_pages;
+__u32 step_yields;
 
 struct mm_state {
 	s64 cur[MM_KINDS]; /* pages, as accounted: exact but for changes in flight */

@@ -39,6 +39,8 @@ struct feed_event {
 	struct rt_totals totals;
 	const char *title; /* arguments with a \n in place of each NUL */
 	const char *comm;
+	const char *mark; /* the label of a marker, */
+	unsigned int origin;
 };
 
 FEED int feed__raw(struct run *run, enum record_kind kind, const void *data, size_t len)
@@ -142,6 +144,17 @@ FEED struct rt_oom feed__make_oom(const struct feed_event *e)
 	return (struct rt_oom){ .h = feed__hdr(e, RT_EV_OOM, sizeof(struct rt_oom)) };
 }
 
+FEED struct rt_mark feed__make_mark(const struct feed_event *e)
+{
+	struct rt_mark ev = { .h = feed__hdr(e, RT_EV_MARK, sizeof(ev)), .rss = feed__rss(e),
+		.flags = (uint16_t)e->flags, .origin = (uint16_t)e->origin };
+
+	ev.str = (struct rt_pystr){ .chars = (uint32_t)strlen(e->mark), .kind = 1,
+		.bytes = (uint16_t)strlen(e->mark) };
+	strcpy(ev.label, e->mark);
+	return ev;
+}
+
 #define feed__send(run, what, ...)                                                                 \
 	({                                                                                         \
 		struct feed_event e_ = { __VA_ARGS__ };                                            \
@@ -154,6 +167,7 @@ FEED struct rt_oom feed__make_oom(const struct feed_event *e)
 #define feed_exit(run, ...)   feed__send(run, exit, __VA_ARGS__)
 #define feed_totals(run, ...) feed__send(run, totals, __VA_ARGS__)
 #define feed_rename(run, ...) feed__send(run, rename, __VA_ARGS__)
+#define feed_mark(run, ...)   feed__send(run, mark, __VA_ARGS__)
 #define feed_oom(run, ...)    feed__send(run, oom, __VA_ARGS__)
 
 FEED int feed_release(struct run *run, uint64_t until_ns)

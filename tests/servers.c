@@ -267,3 +267,101 @@ struct server nginx_start(int workers, int connections)
 	await_socket(&s);
 	return s;
 }
+
+/* --- Python servers --------------------------------------------------------------------------------- */
+
+#define APP                                                                                        \
+	"import os\n"                                                                              \
+	"def rss():\n"                                                                             \
+	"    text = open('/proc/self/smaps_rollup').read()\n"                                      \
+	"    return int(text.split('Rss:')[1].split()[0]) * 1024\n"                                \
+	"before = rss()\n"                                                                         \
+	"kept = [bytearray(b'x') * (40 << 20)]\n"                                                  \
+	"line = '%%d %%d %%d\\n' %% (os.getpid(), before, rss())\n"                                  \
+	"fd = os.open('%s/readings', os.O_WRONLY | os.O_CREAT | os.O_APPEND)\n"                    \
+	"os.write(fd, line.encode())\n"                                                            \
+	"os.close(fd)\n"                                                                           \
+	"def application(environ, start_response):\n"                                              \
+	"    if environ['PATH_INFO'] == '/grow':\n"                                                \
+	"        kept.append(bytearray(b'y') * (20 << 20))\n"                                      \
+	"    body = b'pid %%d ok\\n' %% os.getpid()\n"                                               \
+	"    start_response('200 OK', [('Content-Length', str(len(body)))])\n"                     \
+	"    return [body]\n"
+
+static void write_app(const struct server *s)
+{
+	char path[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/app.py", s->dir);
+	f = fopen(path, "w");
+	cr_assert(f && fprintf(f, APP, s->dir) > 0 && !fclose(f));
+}
+
+struct server gunicorn_start(void)
+{
+	struct server s = {0};
+	char bind[512];
+
+	find_program(&s, "/usr/bin/gunicorn", "gunicorn (gunicorn, python3-setproctitle)");
+	s.dir = make_dir("gunicorn", NULL);
+	write_app(&s);
+	snprintf(bind, sizeof(bind), "unix:%s/socket", s.dir);
+	start(&s, "gunicorn", (const char *[]){"/usr/bin/gunicorn", "--workers", "2", "--chdir", s.dir,
+		"--bind", bind, "app:application", NULL}, SIGTERM);
+	await_socket(&s);
+	return s;
+}
+
+struct server uwsgi_start(const char *const *args)
+{
+	const char *argv[32], *const uwsgi[] = {"--", "uwsgi-core", "--plugin", NULL, "--http-socket",
+		NULL, "--wsgi-file", NULL, "--master", "--processes", "2", "--auto-procname",
+		"--die-on-term", NULL};
+	char plugin[64], socket[512], app[512], *at;
+	struct server s = {0};
+	size_t n = 0;
+	glob_t g;
+
+	find_program(&s, "/usr/bin/uwsgi-core", "uWSGI (uwsgi-core)");
+	if (glob("/usr/lib/uwsgi/plugins/python3*_plugin.so", 0, NULL, &g) || !g.gl_pathc)
+		cr_skip_test("needs uwsgi-plugin-python3");
+	snprintf(plugin, sizeof(plugin), "%s", strrchr(g.gl_pathv[0], '/') + 1);
+	at = strstr(plugin, "_plugin.so");
+	*at = '\0';
+	globfree(&g);
+	s.dir = make_dir("uwsgi", NULL);
+	write_app(&s);
+	snprintf(socket, sizeof(socket), "%s/socket", s.dir);
+	snprintf(app, sizeof(app), "%s/app.py", s.dir);
+	for (; *args; args++)
+		argv[n++] = *args;
+	memcpy(argv + n, uwsgi, sizeof(uwsgi));
+	argv[n + 3] = plugin;
+	argv[n + 5] = socket;
+	argv[n + 7] = app;
+	s.c = tool_start("tool", argv);
+	running = s.c.pid;
+	running_stop = SIGTERM;
+	atexit(stop_server);
+	await_socket(&s);
+	return s;
+}
+
+size_t app_readings(const struct server *s, struct app_reading *out, size_t max)
+{
+	char path[512];
+	long long before, after;
+	size_t n = 0;
+	FILE *f;
+	int pid;
+
+	snprintf(path, sizeof(path), "%s/readings", s->dir);
+	f = fopen(path, "r");
+	if (!f)
+		return 0;
+	for (; n < max && fscanf(f, "%d %lld %lld", &pid, &before, &after) == 3; n++)
+		out[n] = (struct app_reading){.pid = pid, .before = before, .after = after};
+	fclose(f);
+	return n;
+}

@@ -6,6 +6,7 @@
 #ifndef SERVERS_H
 #define SERVERS_H
 
+#include <stdint.h>
 #include "harness.h"
 
 struct server {
@@ -18,6 +19,21 @@ struct server {
 struct server postgres_start(void);
 struct server redis_start(void);
 struct server nginx_start(int workers, int connections);
+
+/*
+ * Both with two workers and an application in Python that takes 40 MiB when it is loaded and 20 more
+ * at each GET /grow. Around its loading it reads what the process has, see app_readings.
+ */
+struct server gunicorn_start(void);
+/* Under the tool, which is given `args`: what matters is at its start. */
+struct server uwsgi_start(const char *const *args);
+
+struct app_reading {
+	pid_t pid;
+	int64_t before, after; /* RSS in bytes, by smaps_rollup */
+};
+/* Of all processes that have loaded it, up to max; how many. */
+size_t app_readings(const struct server *s, struct app_reading *out, size_t max);
 
 /* What a server at DIR/socket answers to one request, up to `end`; owned by the caller. */
 char *server_ask(const struct server *s, const char *request, const char *end);

@@ -21,6 +21,7 @@ static const struct {
 	{ RT_EV_TOTALS, sizeof(struct rt_totals_event), "totals" },
 	{ RT_EV_MAPPED, sizeof(struct rt_mapped), "mapped" },
 	{ RT_EV_PYCODE, sizeof(struct rt_pycode), "pycode" },
+	{ RT_EV_MARK, offsetof(struct rt_mark, label), "mark" },
 };
 
 enum { N_KINDS = sizeof(kinds) / sizeof(*kinds) };
@@ -32,7 +33,8 @@ union any {
 	struct rt_exit exit;
 	struct rt_rename rename;
 	struct rt_totals_event totals;
-	unsigned char bytes[1024];
+	struct rt_mark mark;
+	unsigned char bytes[1200];
 };
 
 static union any event_of(unsigned int kind, size_t len)
@@ -87,7 +89,7 @@ Test(event, one_with_fields_of_a_newer_sender_is_taken)
 
 Test(event, unknown_kinds_are_refused_and_named_so)
 {
-	static const unsigned int unknown[] = { 0, RT_EV_PYCODE + 1, 255, 65535 };
+	static const unsigned int unknown[] = { 0, RT_EV_MARK + 1, 255, 65535 };
 
 	for (int i = 0; i < 4; i++) {
 		union any ev = event_of(unknown[i], sizeof(ev));
@@ -149,6 +151,22 @@ Test(event, strings_must_end)
 	assert_refused(&totals, sizeof(totals.totals));
 }
 
+Test(event, a_label_lies_within_its_event)
+{
+	union any ev = event_of(RT_EV_MARK, offsetof(struct rt_mark, label) + 10);
+
+	ev.mark.str.bytes = 10;
+	assert_taken(&ev, ev.h.len);
+	ev.mark.str.bytes = 11;
+	assert_refused(&ev, ev.h.len);
+	assert_refused(&ev, sizeof(ev));
+	ev = event_of(RT_EV_MARK, sizeof(ev));
+	ev.mark.str.bytes = RT_MARK_LEN;
+	assert_taken(&ev, sizeof(ev));
+	ev.mark.str.bytes = RT_MARK_LEN + 1;
+	assert_refused(&ev, sizeof(ev));
+}
+
 Test(event, times_fit_in_63_bits)
 {
 	union any ev = event_of(RT_EV_OOM, sizeof(struct rt_oom));
@@ -187,7 +205,7 @@ Test(event, noise_is_judged_by_its_own_bytes_alone)
 
 		memset(heap, (int)prng__below(&rng, 4), len);
 		if (len >= sizeof(*h)) {
-			h->kind = (uint16_t)prng__below(&rng, 10);
+			h->kind = (uint16_t)prng__below(&rng, RT_EV_MARK + 1);
 			h->len = (uint16_t)prng__below(&rng, 500);
 			if (event_check(heap, len, &why)) {
 				cr_assert_leq(h->len, len);

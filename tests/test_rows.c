@@ -772,3 +772,29 @@ Test(rows, damaged_specs_do_no_harm)
 	in(7, 1), in(7, 2), out(7, 2), out(7, 1);
 	is("");
 }
+
+/* --- markers ---------------------------------------------------------------------------------- */
+
+Test(rows, a_marker_is_a_row_at_its_place)
+{
+	spec(0, "f");
+	feed_func(run, 7, "f", 0);
+	in(7, 1, .anon = 4096);
+	feed_mark(run, .pid = PID, .tid = 12, .time_ns = ++now, .anon = 8192, .mark = "half way",
+		.origin = RT_MARK_ASCII);
+	out(7, 1, .anon = 12288);
+	is("f+ half way f-");
+	feed_mark(run, .pid = PID, .tid = 12, .time_ns = ++now, .anon = 20480, .mark = "all of it",
+		.origin = RT_MARK_ASCII, .flags = RT_F_UNSTABLE);
+	is("all of it");
+	cr_expect_str_eq(last.function, "log_ram_memory");
+	cr_expect_eq(last.when, RT_POINT);
+	cr_expect_null(last.spec);
+	cr_expect_eq(last.tid, 12);
+	cr_expect_eq(last.delta, 8192);
+	cr_expect_eq(last.total, 16384);
+	cr_expect(!last.exact && last.unstable && !last.extra && !last.baseline);
+	feed_mark(run, .pid = PID, .time_ns = ++now, .mark = "native", .origin = RT_MARK_USDT);
+	is("native");
+	cr_expect_str_eq(last.function, "ramtrace:mark");
+}

@@ -29,6 +29,7 @@ enum option_key {
 	KEY_URETPROBE,
 	KEY_RETURNS,
 	KEY_FORCE,
+	KEY_NO_MARKERS,
 	KEY_STEP,
 	KEY_MIN_DELTA,
 	KEY_FORMAT,
@@ -67,6 +68,10 @@ static const struct argp_option option_table[] = {
 	{"uretprobe", KEY_URETPROBE, NULL, 0,
 		"use uretprobes. They break C++ exceptions, coroutines and thread cancellation", 2},
 	{"force", KEY_FORCE, NULL, 0, "allow a glob to match more than 200 functions", 2},
+	{"no-markers", KEY_NO_MARKERS, NULL, 0,
+		"do not watch what programs say themselves: log_ram_memory(\"LABEL\") of "
+		"ramtrace_marker.py, RAMTRACE_MARK(\"LABEL\") of ramtrace_marker.h",
+		2},
 	{"list", KEY_LIST, NULL, 0,
 		"show what each spec matches here (with --pid of a Python, what runs now), and trace "
 		"nothing",
@@ -262,6 +267,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_FORCE:
 		opt->force = true;
 		return 0;
+	case KEY_NO_MARKERS:
+		opt->markers = false;
+		return 0;
 	case KEY_LIST:
 		opt->command = CMD_LIST;
 		return 0;
@@ -312,6 +320,7 @@ int options__parse(int argc, char **argv, struct options *opt)
 	argp_program_version = "ramtrace-bpf " RAMTRACE_VERSION;
 	argp_err_exit_status = EXIT_USAGE;
 	*opt = (struct options){.follow_children = true,
+		.markers = true,
 		.format = sink_find("text"),
 		.lang = lang_from_env(),
 		.ring_bytes = DEFAULT_RING,

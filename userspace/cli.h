@@ -42,6 +42,7 @@ struct options {
 	const char *profile; /* NULL: by the processes; "none": none */
 	enum return_way returns;
 	bool force; /* globs over the limit */
+	bool markers; /* see markers.h */
 	uint64_t step;
 	bool step_set;
 	uint64_t min_delta;

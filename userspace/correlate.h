@@ -21,8 +21,8 @@ struct row {
 	uint32_t pid, tid;
 	uint64_t start_ns;
 	const char *role;     /* "" while unknown */
-	const char *label;    /* in the chosen language, with 之前/之后 */
-	const char *function; /* "" for a point */
+	const char *label;    /* in the chosen language, with 之前/之后; of a marker its own */
+	const char *function; /* "" for a point, unless it is a marker's: see mark_function */
 	const struct fact_spec *spec; /* NULL for a point */
 	enum rt_when when;
 	struct rt_snapshot rss;

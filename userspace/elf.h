@@ -31,6 +31,7 @@ struct elf_usdt {
 	const char *provider, *name;
 	uint64_t addr, offset; /* of the nop */
 	uint64_t semaphore;    /* offset in the file of the counter, 0: none */
+	const char *args;      /* where its arguments are, as the compiler wrote it: "8@%rdi -4@$7" */
 };
 
 /* Opens what `path` names ("/proc/P/map_files/A-B" for a mapped file). `debug_root` is put before

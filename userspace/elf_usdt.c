@@ -29,7 +29,7 @@ struct question {
 
 static int on_note(const struct elf_file *elf, struct question *q, const char *desc, size_t len)
 {
-	const char *provider, *name, *end = desc + len;
+	const char *provider, *name, *args, *end = desc + len;
 	struct elf_usdt usdt = { 0 };
 	uint64_t v[3], moved = 0;
 	int64_t offset;
@@ -40,7 +40,10 @@ static int on_note(const struct elf_file *elf, struct question *q, const char *d
 	memcpy(v, desc, sizeof(v));
 	provider = desc + sizeof(v);
 	name = memchr(provider, '\0', end - provider);
-	if (!name++ || !memchr(name, '\0', end - name))
+	if (!name++)
+		return 0;
+	args = memchr(name, '\0', end - name);
+	if (!args++)
 		return 0;
 	if (fnmatch(q->provider, provider, 0) || fnmatch(q->name, name, 0))
 		return 0;
@@ -54,6 +57,7 @@ static int on_note(const struct elf_file *elf, struct question *q, const char *d
 		.name = name,
 		.addr = v[0] + moved,
 		.offset = offset,
+		.args = memchr(args, '\0', end - args) ? args : "",
 	};
 	if (v[2]) {
 		offset = elf__offset(elf, v[2] + moved);

@@ -18,6 +18,7 @@ static const struct {
 	[RT_EV_TOTALS] = { "totals", sizeof(struct rt_totals_event) },
 	[RT_EV_MAPPED] = { "mapped", sizeof(struct rt_mapped) },
 	[RT_EV_PYCODE] = { "pycode", sizeof(struct rt_pycode) },
+	[RT_EV_MARK] = { "mark", offsetof(struct rt_mark, label) },
 };
 
 static unsigned int known(unsigned int kind)
@@ -33,6 +34,7 @@ const char *event_kind_name(unsigned int kind)
 static const char *check_fields(const struct rt_hdr *h)
 {
 	const struct rt_checkpoint *cp = (const void *)h;
+	const struct rt_mark *mark = (const void *)h;
 
 	switch (h->kind) {
 	case RT_EV_CHECKPOINT:
@@ -43,6 +45,11 @@ static const char *check_fields(const struct rt_hdr *h)
 		if (((const struct rt_pycode *)h)->name_str.bytes > RT_PY_NAME_LEN ||
 			((const struct rt_pycode *)h)->file_str.bytes > RT_PY_FILE_LEN)
 			return "a name longer than its place";
+		break;
+	case RT_EV_MARK:
+		if (mark->str.bytes > RT_MARK_LEN ||
+			offsetof(struct rt_mark, label) + mark->str.bytes > h->len)
+			return "a label longer than its place";
 		break;
 	case RT_EV_EXEC:
 		if (((const struct rt_exec *)h)->title[RT_TITLE_LEN - 1])

@@ -16,6 +16,7 @@
 #include "launch.h"
 #include "linkers.h"
 #include "log.h"
+#include "markers.h"
 #include "plan.h"
 #include "procfs.h"
 
@@ -40,6 +41,7 @@ struct probes {
 	struct plan plan;
 	size_t attached; /* functions of the plan below this are */
 	struct linkers linkers;
+	struct markers markers;
 };
 
 struct probes *probes__new(const struct probes_config *config)
@@ -65,9 +67,16 @@ void probes__free(struct probes *p)
 		free(p->states[i].problem);
 	plan__clear(&p->plan);
 	linkers__clear(&p->linkers);
+	markers__clear(&p->markers);
 	files__clear(&p->files);
 	free(p->states);
 	free(p);
+}
+
+/* Is there anything for which new files matter? */
+static bool wants_files(const struct probes *p)
+{
+	return p->config.session && (p->config.n_specs || p->config.markers);
 }
 
 static bool any_spec_means(const struct probes *p, const struct file_id *id)
@@ -284,9 +293,11 @@ static int on_map(void *ctx, const struct procfs_map *map)
 	base = strrchr(map->path, '/');
 	if (s->p->config.session && strstr(base ? base : map->path, "greenlet"))
 		session__mark_stack_copier(s->p->config.session, s->pid);
-	if (s->p->config.session && s->p->config.n_specs)
+	if (wants_files(s->p))
 		linkers__watch(&s->p->linkers, s->p->config.session, &id);
-	if (any_spec_means(s->p, &id) && !files__know(&s->p->files, &id, NULL))
+	if (s->p->config.session && s->p->config.markers)
+		s->ret = markers__watch(&s->p->markers, s->p->config.session, &id);
+	if (!s->ret && any_spec_means(s->p, &id) && !files__know(&s->p->files, &id, NULL))
 		s->ret = take_file(s->p, &id, s->err, s->len);
 	return s->ret;
 }
@@ -309,11 +320,17 @@ static int take_path(struct probes *p, const char *path, bool main, char *err, s
 {
 	struct file_id id = {.open_path = path, .path = path, .debug_root = "", .main = main};
 	struct stat st;
+	int ret;
 
 	if (stat(path, &st) || !S_ISREG(st.st_mode))
 		return 0;
 	id.inode = st.st_ino;
 	id.dev = st.st_dev;
+	if (p->config.session && p->config.markers) {
+		ret = markers__watch(&p->markers, p->config.session, &id);
+		if (ret)
+			return ret;
+	}
 	if (!any_spec_means(p, &id) || files__know(&p->files, &id, NULL))
 		return 0;
 	return take_file(p, &id, err, len);
@@ -339,7 +356,7 @@ int probes__find_files(struct probes *p, const char *command, char *err, size_t 
 	char path[PATH_MAX], real[PATH_MAX];
 	int ret = 0;
 
-	if (command && p->config.session && p->config.n_specs)
+	if (command && wants_files(p))
 		linkers__watch_host(&p->linkers, p->config.session);
 	if (command && !launch_find(command, path, sizeof(path)) && realpath(path, real))
 		ret = take_path(p, real, true, err, len);

@@ -24,6 +24,7 @@ struct probes_config {
 	enum return_way returns;
 	bool multi; /* the kernel has uprobe_multi */
 	bool force;
+	bool markers; /* look for them in every file */
 	struct session *session; /* NULL: find only, for --list */
 	record_fn *emit;	 /* REC_FUNC and REC_SPEC facts; may be NULL */
 	void *ctx;

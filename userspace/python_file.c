@@ -113,6 +113,19 @@ static uint32_t version_of(const struct elf_file *elf, const char *path, bool *t
 	return version ? version : version_in_strings(elf);
 }
 
+/* PyASCIIObject lost its wstr, and PyCompactUnicodeObject wstr_length, in 3.12 (PEP 623). */
+int python_file__strings(const struct elf_file *elf, const char *path, struct python_strings *out)
+{
+	bool threaded;
+	uint32_t version = version_of(elf, path, &threaded);
+
+	if (threaded || version < OLDEST)
+		return -ENOENT;
+	out->ascii_size = version < PYTHON_VERSION(3, 12) ? 48 : 40;
+	out->compact_size = version < PYTHON_VERSION(3, 12) ? 72 : 56;
+	return 0;
+}
+
 int python_file__fill(struct python_file *f, const void *runtime)
 {
 	const char *why = NULL;

@@ -68,6 +68,12 @@ struct python_file {
 int python_file__examine(struct python_file *f, const char *path, const char *name, bool likely);
 /* Sets f->py, if what is known is enough. `runtime`: the beginning of _PyRuntime, or NULL. */
 int python_file__fill(struct python_file *f, const void *runtime);
+/* How strings lie in the CPython that the file holds, by its version alone. 0; -ENOENT: that is not
+ * known, or it is a free-threaded build, whose objects are larger. */
+struct python_strings {
+	uint32_t ascii_size, compact_size; /* as in struct rt_py */
+};
+int python_file__strings(const struct elf_file *elf, const char *path, struct python_strings *out);
 /* What must be added to the file's addresses where a mapping of its code at `offset` begins at
  * `start`. */
 bool python_file__bias(const struct python_file *f, uint64_t start, uint64_t offset,

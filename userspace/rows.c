@@ -2,7 +2,9 @@
 #include "rows.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include "mark.h"
 #include "spans.h"
 
 static uint64_t add_sat(uint64_t a, uint64_t b)
@@ -183,6 +185,39 @@ static int on_checkpoint(struct rows *r, struct proc *p, const struct rt_checkpo
 	return emit(r, p, &row, 0);
 }
 
+/* The label is the program's own, the same in every language and format. */
+static int on_mark(struct rows *r, struct proc *p, const struct rt_mark *ev, uint64_t time_ns,
+	uint64_t moved_ns)
+{
+	char *label = mark_label(ev);
+	struct row row = {
+		.time_ns = time_ns,
+		.late_ns = moved_ns,
+		.proc = p,
+		.pid = p->pid,
+		.tid = ev->h.tid,
+		.start_ns = p->start_ns,
+		.role = p->role,
+		.label = label,
+		.function = mark_function(ev),
+		.when = RT_POINT,
+		.rss = ev->rss,
+		.exact = !(ev->flags & (RT_F_UNSTABLE | RT_F_SHARED)),
+		.unstable = ev->flags & RT_F_UNSTABLE,
+	};
+	int err;
+
+	if (!label)
+		return -ENOMEM;
+	if (ev->flags & RT_F_BORROWED)
+		p->borrowed = true;
+	row.borrowed = p->borrowed;
+	proctree__snapshot(p, &ev->rss, time_ns);
+	err = emit(r, p, &row, 0);
+	free(label);
+	return err;
+}
+
 /* --- the life of programs --------------------------------------------------------------------- */
 
 static void forget(struct rows *r, struct proc *p)
@@ -271,6 +306,8 @@ int rows__event(struct rows *r, const struct rt_hdr *ev, uint64_t time_ns, uint6
 	switch (ev->kind) {
 	case RT_EV_CHECKPOINT:
 		return on_checkpoint(r, p, (const struct rt_checkpoint *)ev, time_ns, moved_ns);
+	case RT_EV_MARK:
+		return on_mark(r, p, (const struct rt_mark *)ev, time_ns, moved_ns);
 	case RT_EV_FORK:
 		return on_fork(r, p, (const struct rt_fork *)ev);
 	case RT_EV_EXIT:

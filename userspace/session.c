@@ -72,6 +72,7 @@ static void set_knobs(struct session *s, const struct session_config *config)
 		uprobe_prepare_multi(bpf->progs.on_uretprobe);
 		uprobe_prepare_multi(bpf->progs.on_mapped);
 		uprobe_prepare_multi(bpf->progs.on_python_entry);
+		uprobe_prepare_multi(bpf->progs.on_mark);
 	}
 	bpf_program__set_autoload(bpf->progs.init_cpu_offsets, s->per_cpu_areas);
 	bpf_program__set_autoload(bpf->progs.install_python, s->python);
@@ -83,7 +84,11 @@ static void set_knobs(struct session *s, const struct session_config *config)
 	bpf_program__set_autoattach(bpf->progs.on_mapped, false);
 	bpf_program__set_autoload(bpf->progs.on_python_entry, s->python);
 	bpf_program__set_autoattach(bpf->progs.on_python_entry, false);
+	bpf_program__set_autoload(bpf->progs.on_mark, config->markers);
+	bpf_program__set_autoattach(bpf->progs.on_mark, false);
 	bpf_program__set_autoattach(bpf->progs.on_task, false);
+	/* what a new program has mapped is to be known before it gets to its first marker */
+	bpf->bss->exec_wakes = config->markers;
 }
 
 static int init_offsets(struct session *s)
@@ -269,10 +274,11 @@ int session__report(struct session *s, session_event_fn *fn, void *ctx)
 	return err;
 }
 
-void session__set_step(struct session *s, uint64_t bytes)
+void session__set_step(struct session *s, uint64_t bytes, bool yields)
 {
 	uint64_t page = sysconf(_SC_PAGESIZE);
 
+	s->bpf->bss->step_yields = yields;
 	s->bpf->bss->step_pages = bytes && bytes < page ? 1 : bytes / page;
 }
 
@@ -299,7 +305,7 @@ int session__want_name(struct session *s, enum rt_py_name kind, uint64_t hash, u
 
 	bpf_map__lookup_elem(s->bpf->maps.py_names, &hash, sizeof(hash), &before, sizeof(before), 0);
 	want |= before;
-	s->bpf->bss->py_wanted = 1;
+	s->bpf->bss->exec_wakes = 1;
 	if (kind == RT_PY_ANY_NAME)
 		s->bpf->bss->py_by_name = 1;
 	if (bpf_map__update_elem(s->bpf->maps.py_names, &hash, sizeof(hash), &want, sizeof(want), BPF_ANY))
@@ -309,7 +315,7 @@ int session__want_name(struct session *s, enum rt_py_name kind, uint64_t hash, u
 
 void session__want_all(struct session *s, uint32_t want)
 {
-	s->bpf->bss->py_wanted = 1;
+	s->bpf->bss->exec_wakes = 1;
 	s->bpf->bss->py_want_all |= want;
 }
 
@@ -368,6 +374,7 @@ int session__attach(struct session *s, enum session_prog prog, const char *path,
 		[SESSION_FUNCTION] = on_function(s),
 		[SESSION_URETPROBE] = s->bpf->progs.on_uretprobe,
 		[SESSION_MAPPED] = s->bpf->progs.on_mapped,
+		[SESSION_MARK] = s->bpf->progs.on_mark,
 	};
 
 	return uprobe_attach(s->uprobes, progs[prog], s->multi,

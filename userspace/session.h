@@ -22,6 +22,7 @@ struct session_config {
 	bool follow_children;
 	bool uretprobes; /* SESSION_URETPROBE will be used */
 	bool python;	 /* and the functions of the section on Python */
+	bool markers;	 /* and SESSION_MARK */
 };
 
 /* One event, raw; valid during the call. Non-zero ends the poll and is passed up. */
@@ -42,8 +43,8 @@ int session__adopt(struct session *s);
 /* Asks for an RT_EV_TOTALS of each traced process; none is lost, however small the ring is: fn gets
  * what does not fit into it, and the rest is for the next poll. -errno, or what fn returned. */
 int session__report(struct session *s, session_event_fn *fn, void *ctx);
-/* --step; 0: no points. May be changed at any time. */
-void session__set_step(struct session *s, uint64_t bytes);
+/* --step; 0: no points. May be changed at any time; `yields`: the first marker ends it. */
+void session__set_step(struct session *s, uint64_t bytes, bool yields);
 /* This process copies stacks in and out: see span.bpf.h. */
 int session__mark_stack_copier(struct session *s, pid_t pid);
 
@@ -69,6 +70,7 @@ enum session_prog {
 	SESSION_FUNCTION,  /* with an RT_COOKIE at each site */
 	SESSION_URETPROBE, /* the same */
 	SESSION_MAPPED,	   /* ld.so's notice of a changed list */
+	SESSION_MARK,	   /* a marker, with an RT_MARK_COOKIE */
 };
 /* See uprobe_attach. */
 int session__attach(struct session *s, enum session_prog prog, const char *path,

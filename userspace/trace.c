@@ -53,6 +53,7 @@ struct tracer {
 	uint64_t start_ns, now_ns, rescan_ns;
 	bool running;	  /* all is set up */
 	bool points;	  /* --step is on */
+	bool marked;	  /* some process has said something itself */
 	bool attaching;	  /* reports of processes that come now say what was there */
 	int interrupted;  /* the first SIGINT or SIGTERM that came, or the second */
 	bool insisted;	  /* there was a second */
@@ -97,11 +98,24 @@ static int emit_attach_point(struct tracer *t, const struct rt_hdr *h, const str
 	return emit_event(t, &ev, RT_POINT_LEN);
 }
 
+/* Points are for programs of which nothing else is known, unless they were asked for. */
+static void decide_points(struct tracer *t)
+{
+	t->points = t->opt->step &&
+		    (t->opt->step_set ||
+			    !(t->marked || probes__matched(t->probes) + pytrace__processes(t->python)));
+	session__set_step(t->session, t->points ? t->opt->step : 0, !t->opt->step_set);
+}
+
 static int after_event(struct tracer *t, const struct rt_hdr *ev)
 {
 	const struct rt_totals_event *totals = (const void *)ev;
 	const struct rt_exec *exec = (const void *)ev;
 
+	if (ev->kind == RT_EV_MARK && !t->marked) {
+		t->marked = true;
+		decide_points(t);
+	}
 	if (!t->points)
 		return 0;
 	if (ev->kind == RT_EV_TOTALS && t->attaching && !(totals->flags & RT_P_BORROWED))
@@ -243,7 +257,8 @@ static int open_session(struct tracer *t)
 		.max_funcs = MAX_MISSED,
 		.follow_children = t->opt->follow_children,
 		.uretprobes = t->opt->returns == RETURN_URETPROBE,
-		.python = wants_python(&t->sel)};
+		.python = wants_python(&t->sel),
+		.markers = t->opt->markers};
 	char err[1024] = "";
 	int ret = session__open(&config, &t->session, err, sizeof(err));
 
@@ -281,6 +296,7 @@ static int open_probes(struct tracer *t)
 		.returns = t->opt->returns,
 		.multi = session__has_multi(t->session),
 		.force = t->opt->force,
+		.markers = t->opt->markers,
 		.session = t->session,
 		.emit = emit,
 		.ctx = t};
@@ -311,13 +327,18 @@ static bool is_root(const struct tracer *t, pid_t pid)
 	return t->launch && launch__pid(t->launch) == pid;
 }
 
+static bool wants_scans(const struct tracer *t)
+{
+	return t->sel.n || t->opt->markers;
+}
+
 static int scan_due(struct tracer *t)
 {
 	char err[1024];
 	pid_t pid;
 	int ret;
 
-	while (t->sel.n && (pid = watch__next_to_scan(t->watch))) {
+	while (wants_scans(t) && (pid = watch__next_to_scan(t->watch))) {
 		err[0] = '\0';
 		ret = probes__scan(t->probes, pid, is_root(t, pid), err, sizeof(err));
 		if (ret == -ENOMEM)
@@ -364,20 +385,12 @@ static int judge_specs(struct tracer *t)
 	return 0;
 }
 
-/* Points are for programs of which nothing else is known, unless they were asked for. */
-static void decide_points(struct tracer *t)
-{
-	t->points = t->opt->step &&
-		    (t->opt->step_set || !(probes__matched(t->probes) + pytrace__processes(t->python)));
-	session__set_step(t->session, t->points ? t->opt->step : 0);
-}
-
 static int attach_all(struct tracer *t)
 {
 	char err[1024] = "";
 	int ret = 0;
 
-	for (size_t i = 0; !ret && t->sel.n && i < t->opt->n_pids; i++) {
+	for (size_t i = 0; !ret && wants_scans(t) && i < t->opt->n_pids; i++) {
 		ret = probes__scan(t->probes, t->opt->pids[i], true, err, sizeof(err));
 		if (ret == -ESRCH)
 			snprintf(err, sizeof(err), "process %d went away while it was looked at",

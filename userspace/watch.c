@@ -296,6 +296,7 @@ int watch__event(struct watch *w, const struct rt_hdr *ev)
 			p->scan = true;
 		return 0;
 	case RT_EV_CHECKPOINT:
+	case RT_EV_MARK:
 		return on_checkpoint(w, ev);
 	default:
 		return 0;
