@@ -12,6 +12,7 @@
 #include "out.h"
 #include "preflight.h"
 #include "probes.h"
+#include "pyinstall.h"
 #include "selection.h"
 #include "uprobe.h"
 
@@ -56,8 +57,18 @@ static const char *label_of(const struct checkpoint_spec *spec, enum lang lang)
 	return spec->sign ? "(no row: a sign)" : "(no row: others are inside of it)";
 }
 
-static int print_spec(const struct probes *p, const struct checkpoint_spec *spec, size_t i,
-	enum lang lang)
+/* A Python function: where it is to be found, if that is known. */
+static int print_source(const struct pyinstall *install, size_t i)
+{
+	const char *file = pyinstall__file(install, i), *package = pyinstall__package(install, i);
+
+	if (!file)
+		return 0;
+	return print_line("    %s%s%s", file, package ? ", " : "", package ? package : "");
+}
+
+static int print_spec(const struct probes *p, const struct pyinstall *install,
+	const struct checkpoint_spec *spec, size_t i, enum lang lang)
 {
 	bool both = spec->entry[lang] && spec->leave[lang], seen;
 	char why[2048];
@@ -72,13 +83,20 @@ static int print_spec(const struct probes *p, const struct checkpoint_spec *spec
 		return err;
 	if (probes__unmatched(p, i, &seen, why, sizeof(why)))
 		return print_line("    nothing matched: %s", why);
+	if (spec->type == SPEC_PYTHON)
+		return print_source(install, i);
 	return probes__each(p, i, print_function, NULL);
 }
 
-static int find_all(struct probes *p, const struct options *opt, char *err, size_t len)
+static int find_all(struct probes *p, struct pyinstall *install, const struct options *opt, char *err,
+	size_t len)
 {
 	int ret = 0;
 
+	for (size_t i = 0; i < opt->n_pids; i++)
+		pyinstall__process(install, opt->pids[i]);
+	if (opt->argv)
+		pyinstall__command(install, opt->argv);
 	for (size_t i = 0; !ret && i < opt->n_pids; i++)
 		ret = probes__scan(p, opt->pids[i], true, err, len);
 	return ret ? ret : probes__find_files(p, opt->argv ? opt->argv[0] : NULL, err, len);
@@ -90,6 +108,7 @@ int list_run(const struct options *opt)
 		.multi = uprobe_has_multi(),
 		.force = opt->force};
 	struct selection sel = {0};
+	struct pyinstall *install;
 	struct probes *p = NULL;
 	char err[1024] = "";
 	int ret = 0;
@@ -102,17 +121,19 @@ int list_run(const struct options *opt)
 		return EXIT_TOOL_FAILED;
 	config.specs = sel.specs;
 	config.n_specs = sel.n;
-	p = probes__new(&config);
-	ret = p ? find_all(p, opt, err, sizeof(err)) : -ENOMEM;
+	config.install = install = pyinstall__new(sel.specs, sel.n);
+	p = install ? probes__new(&config) : NULL;
+	ret = p ? find_all(p, install, opt, err, sizeof(err)) : -ENOMEM;
 	if (ret)
 		log_error("%s", *err ? err : strerror(-ret));
 	for (size_t i = 0; !ret && i < sel.n; i++)
-		ret = print_spec(p, sel.specs[i], i, opt->lang);
+		ret = print_spec(p, install, sel.specs[i], i, opt->lang);
 	if (!ret && !sel.n)
 		log_warn("no specs: give -f or --profile, or a --pid whose program a profile knows");
 	if (fflush(stdout))
 		ret = -errno;
 	probes__free(p);
+	pyinstall__free(install);
 	selection__clear(&sel);
 	return ret ? EXIT_TOOL_FAILED : 0;
 }

@@ -278,8 +278,10 @@ static void look(struct pytrace *p, struct py_process *proc)
 	py.flags |= p->armed ? RT_PY_ARMED : 0;
 	err = session__install_python(p->config.session, proc->pid, &py);
 	proc->version = py.version;
-	if (!err)
+	if (!err) {
 		set_state(p, proc, PY_LOOKED);
+		pyinstall__process(p->config.install, proc->pid);
+	}
 	if (!err && p->armed && py.version >= 0x030b)
 		entries_on(p, proc);
 	else if (!err)

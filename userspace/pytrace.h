@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "pyinstall.h"
 #include "record.h"
 #include "session.h"
 #include "spec.h"
@@ -20,6 +21,7 @@ struct pytrace_config {
 	const struct checkpoint_spec *const *specs; /* borrowed; all types */
 	size_t n_specs;
 	struct session *session;
+	struct pyinstall *install; /* is told of each program that is looked at */
 	record_fn *emit; /* REC_FUNC facts */
 	void *ctx;
 };

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "absent.h"
 #include "event.h"
 #include "fact.h"
 #include "launch.h"
@@ -23,6 +24,7 @@
 #include "output.h"
 #include "preflight.h"
 #include "probes.h"
+#include "pyinstall.h"
 #include "pytrace.h"
 #include "role.h"
 #include "selection.h"
@@ -44,6 +46,8 @@ struct tracer {
 	struct session *session;
 	struct probes *probes;
 	struct pytrace *python;
+	struct pyinstall *install;
+	size_t absent; /* labels of the profile that were said not to be there */
 	struct role_rules *roles;
 	struct watch *watch;
 	struct launch *launch;
@@ -284,7 +288,6 @@ static int open_probes(struct tracer *t)
 		.session = t->session,
 		.emit = emit,
 		.ctx = t};
-
 	struct pytrace_config python = {.specs = t->sel.specs,
 		.n_specs = t->sel.n,
 		.session = t->session,
@@ -293,6 +296,10 @@ static int open_probes(struct tracer *t)
 	char err[512] = "";
 	int ret;
 
+	t->install = pyinstall__new(t->sel.specs, t->sel.n);
+	if (!t->install)
+		return -ENOMEM;
+	config.install = python.install = t->install;
 	t->probes = probes__new(&config);
 	t->python = pytrace__new(&python);
 	if (!t->probes || !t->python)
@@ -346,6 +353,9 @@ static int judge_specs(struct tracer *t)
 		missing++;
 		if (i < t->sel.first_own) {
 			log_debug("%s: %s", t->sel.specs[i]->text, why);
+		} else if (t->sel.specs[i]->type == SPEC_PYTHON) {
+			/* code may come from elsewhere yet */
+			log_warn("-f %s: %s", t->sel.specs[i]->text, why);
 		} else if (seen) {
 			log_error("-f %s: %s", t->sel.specs[i]->text, why);
 			return -ENOENT;
@@ -372,11 +382,21 @@ static void decide_points(struct tracer *t)
 	session__set_step(t->session, t->points ? t->opt->step : 0);
 }
 
+static void say_absent(struct tracer *t)
+{
+	t->absent = absent_say(&t->sel, t->probes, t->install, t->opt->lang,
+		log_level() >= LOG_DEBUG, t->absent);
+}
+
 static int attach_all(struct tracer *t)
 {
 	char err[1024] = "";
 	int ret = 0;
 
+	for (size_t i = 0; i < t->opt->n_pids; i++)
+		pyinstall__process(t->install, t->opt->pids[i]);
+	if (t->opt->argv)
+		pyinstall__command(t->install, t->opt->argv);
 	for (size_t i = 0; !ret && t->sel.n && i < t->opt->n_pids; i++) {
 		ret = probes__scan(t->probes, t->opt->pids[i], true, err, sizeof(err));
 		if (ret == -ESRCH)
@@ -402,6 +422,7 @@ static int begin(struct tracer *t)
 		err = judge_specs(t);
 	if (err)
 		return err;
+	say_absent(t);
 	decide_points(t);
 	err = emit_host(t); /* it says whether there are points */
 	if (!err)
@@ -489,6 +510,7 @@ static int learn(struct tracer *t)
 		err = pytrace__tick(t->python, t->now_ns);
 	if (!err && probes__matched(t->probes) + pytrace__processes(t->python) != before) {
 		decide_points(t);
+		say_absent(t);
 		err = probes__tell(t->probes);
 	}
 	return err ? err : watch__tick(t->watch, t->now_ns);
@@ -586,6 +608,7 @@ static int close_all(struct tracer *t, int err)
 	tally__free(t->tally);
 	probes__free(t->probes);
 	pytrace__free(t->python);
+	pyinstall__free(t->install);
 	session__close(t->session);
 	watch__free(t->watch);
 	role_rules__free(t->roles);
