@@ -44,6 +44,7 @@ struct python_frame {
 	const char *filename;
 	int firstlineno;
 	uint64_t code, globals, address; /* of the code object, f_globals, the frame itself */
+	uint64_t ident; /* of the function, as bpf/pycode.bpf.h has it; 0: not known */
 };
 
 struct python_thread {

@@ -7,11 +7,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "fact.h"
 #include "hash.h"
 #include "log.h"
-#include "procfs.h"
-#include "pysource.h"
+#include "pyfunc.h"
+#include "pyopen.h"
 #include "pytext.h"
 #include "python.h"
 
@@ -95,13 +94,6 @@ size_t pytrace__processes(const struct pytrace *p)
 
 /* --- what to look for ----------------------------------------------------------------------------- */
 
-static uint32_t want_of(const struct checkpoint_spec *spec)
-{
-	if (spec->sign)
-		return RT_PY_SIGN;
-	return RT_PY_WANTED | (spec->when.caller ? RT_PY_CALLER : 0);
-}
-
 static bool is_glob(const char *s)
 {
 	return strpbrk(s, "*?[\\");
@@ -118,7 +110,7 @@ static int want_spec(struct pytrace *p, const struct checkpoint_spec *spec)
 {
 	const char *last = strrchr(spec->symbol, '.');
 	struct session *s = p->config.session;
-	uint32_t want = want_of(spec);
+	uint32_t want = pyfunc_want(spec);
 	int err;
 
 	last = last ? last + 1 : spec->symbol;
@@ -258,8 +250,40 @@ static void entries_on(struct pytrace *p, struct py_process *proc)
 			*why ? why : strerror(-err));
 }
 
+/* Looks at its stacks from here on. What sleeping threads have open already is seen from outside. */
+static int begin_looking(struct pytrace *p, struct py_process *proc, struct rt_py *py)
+{
+	struct rt_py_install done;
+	struct pyopen *open = NULL;
+	int err = 0;
+
+	py->space = new_space(proc->pid);
+	if (proc->since_ns)
+		err = pyopen__read(&open, proc->pid, py, p->config.specs, p->config.n_specs);
+	if (err)
+		return err;
+	/* what threads that began up to here did was not watched */
+	py->since_ns = proc->since_ns ? clock_now() : 0;
+	py->flags |= p->armed || pyopen__worth(open) ? RT_PY_ARMED : 0;
+	err = session__install_python(p->config.session, proc->pid, py, &done);
+	if (err) {
+		pyopen__free(open);
+		if (err != -ESRCH)
+			refuse(p, proc, strerror(-err));
+		return 0;
+	}
+	proc->version = py->version;
+	set_state(p, proc, PY_LOOKED);
+	err = pyopen__tell(open, p->config.session, &done, p->config.emit, p->config.ctx);
+	if ((p->armed && py->version >= 0x030b) || pyopen__worth(open))
+		entries_on(p, proc);
+	pyopen__free(open);
+	pyinstall__process(p->config.install, proc->pid);
+	return err;
+}
+
 /* A look at a process of which nothing is known yet. */
-static void look(struct pytrace *p, struct py_process *proc)
+static int look(struct pytrace *p, struct py_process *proc)
 {
 	char why[512] = "";
 	struct rt_py py;
@@ -268,26 +292,12 @@ static void look(struct pytrace *p, struct py_process *proc)
 	if (!err && proc->since_ns)
 		err = python__check(proc->pid, &py, why, sizeof(why));
 	if (err == -ENOTSUP)
-		return refuse(p, proc, why);
-	if (err == -EAGAIN && !proc->since_ns)
-		return set_state(p, proc, PY_AGAIN);
-	if (err && err != -EAGAIN) /* none, or it is gone; one that is mapped later is told of */
-		return;
-	py.space = new_space(proc->pid);
-	py.since_ns = proc->since_ns;
-	py.flags |= p->armed ? RT_PY_ARMED : 0;
-	err = session__install_python(p->config.session, proc->pid, &py);
-	proc->version = py.version;
-	if (!err) {
-		set_state(p, proc, PY_LOOKED);
-		pyinstall__process(p->config.install, proc->pid);
-	}
-	if (!err && p->armed && py.version >= 0x030b)
-		entries_on(p, proc);
-	else if (!err)
-		return;
-	else if (err != -ESRCH)
-		refuse(p, proc, strerror(-err));
+		refuse(p, proc, why);
+	else if (err == -EAGAIN && !proc->since_ns)
+		set_state(p, proc, PY_AGAIN);
+	else if (!err || err == -EAGAIN) /* else there is none, or it is gone; later ones are told of */
+		return begin_looking(p, proc, &py);
+	return 0;
 }
 
 int pytrace__scan(struct pytrace *p, pid_t pid, uint64_t since_ns)
@@ -303,113 +313,30 @@ int pytrace__scan(struct pytrace *p, pid_t pid, uint64_t since_ns)
 		return 0;
 	if (!proc->execed)
 		proc->since_ns = since_ns;
-	look(p, proc);
-	return 0;
+	return look(p, proc);
 }
 
 int pytrace__tick(struct pytrace *p, uint64_t now_ns)
 {
 	struct py_process *proc, *next;
+	int err = 0;
 
 	if (!(p->n_again + p->n_entries) || now_ns < p->again_ns)
 		return 0;
 	p->again_ns = now_ns + AGAIN_NS;
 	HASH_ITER(hh, p->processes, proc, next) {
-		if (proc->state == PY_AGAIN)
-			look(p, proc);
+		if (proc->state == PY_AGAIN && !err)
+			err = look(p, proc);
 		if (!proc->entries || now_ns < proc->active_ns + SETTLE_NS ||
 			(p->armed && proc->version >= 0x030b))
 			continue;
 		entries_off(p, proc);
 		proc->entries_over = true;
 	}
-	return 0;
+	return err;
 }
 
 /* --- functions ------------------------------------------------------------------------------------- */
-
-/* The part of a file's path that says which one it is: without where packages are installed. */
-static const char *short_path(const char *file)
-{
-	static const char *const places[] = {"/site-packages/", "/dist-packages/"};
-	const char *at, *base = strrchr(file, '/');
-
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		at = strstr(file, places[i]);
-		if (at)
-			return at + strlen(places[i]);
-	}
-	at = strstr(file, "/lib/python3");
-	if (at && strchr(at + 5, '/'))
-		return strchr(at + 5, '/') + 1;
-	return base ? base + 1 : file;
-}
-
-/* "__main__" if this is the program's own script, else NULL: the file tells the module. */
-static const char *module_of(pid_t pid, const char *file)
-{
-	char cmdline[4096], *arg, *save;
-	const char *base = strrchr(file, '/');
-
-	if (file[0] == '<')
-		return "__main__";
-	if (procfs_cmdline(pid, cmdline, sizeof(cmdline)) <= 0)
-		return NULL;
-	base = base ? base + 1 : file;
-	for (arg = strtok_r(cmdline, " ", &save); arg; arg = strtok_r(NULL, " ", &save)) {
-		const char *slash = strrchr(arg, '/');
-
-		if (!strcmp(slash ? slash + 1 : arg, base))
-			return "__main__";
-	}
-	return NULL;
-}
-
-struct named {
-	char qualname[4 * RT_PY_NAME_LEN + 8], file[4 * RT_PY_FILE_LEN + 8];
-	const char *module;
-};
-
-static void read_names(const struct rt_pycode *ev, struct named *n)
-{
-	char path[sizeof(n->file) + 64];
-	struct pysource *source;
-	const char *qualname;
-
-	pytext_event(&ev->name_str, ev->name, RT_PY_NAME_LEN, 0, n->qualname, sizeof(n->qualname));
-	pytext_event(&ev->file_str, ev->file, RT_PY_FILE_LEN, 1, n->file, sizeof(n->file));
-	n->module = module_of(ev->h.pid, n->file);
-	if (ev->version >= 0x030b)
-		return;
-	/* code objects had only the last part of the name; the source says what it stands in */
-	snprintf(path, sizeof(path), "/proc/%u/%s%s", ev->h.pid, n->file[0] == '/' ? "root" : "cwd/",
-		n->file);
-	if (pysource__read(path, &source))
-		return;
-	qualname = pysource__qualname(source, ev->firstlineno, n->qualname);
-	if (qualname && strlen(qualname) < sizeof(n->qualname))
-		strcpy(n->qualname, qualname);
-	pysource__free(source);
-}
-
-static int tell(struct pytrace *p, const struct rt_pycode *ev, struct named *n, unsigned int *specs,
-	size_t n_specs, const char *tail)
-{
-	struct fact fact = {.kind = REC_FUNC};
-	int err;
-
-	fact.func.id = ev->func;
-	if (asprintf(&fact.func.name, "%s:%s", tail, n->qualname) < 0)
-		return -ENOMEM;
-	fact.func.file = n->file;
-	fact.func.cost = "none";
-	fact.func.returns = "noticed";
-	fact.func.specs = specs;
-	fact.func.n_specs = n_specs;
-	err = fact__emit(&fact, p->config.emit, p->config.ctx);
-	free(fact.func.name);
-	return err;
-}
 
 static void on_wanted(struct pytrace *p, pid_t pid)
 {
@@ -422,38 +349,17 @@ static void on_wanted(struct pytrace *p, pid_t pid)
 /* A function that the kernel side takes for one that is wanted: which specs mean it? */
 static int on_function(struct pytrace *p, const struct rt_pycode *ev)
 {
-	struct named *n = malloc(sizeof(*n));
-	unsigned int *specs = calloc(p->config.n_specs + 1, sizeof(*specs));
-	const char *tail = NULL;
-	size_t n_specs = 0;
-	bool sign = false;
-	int err = -ENOMEM;
+	struct pyfunc f;
+	int err = pyfunc__of_event(&f, ev, p->config.specs, p->config.n_specs);
 
-	if (!n || !specs)
-		goto out;
-	read_names(ev, n);
-	for (size_t i = 0; i < p->config.n_specs; i++) {
-		const struct checkpoint_spec *spec = p->config.specs[i];
-
-		if (spec->type != SPEC_PYTHON ||
-			!spec__means_python(spec, n->file, n->module, n->qualname))
-			continue;
-		if (spec->sign) {
-			sign = true;
-			continue;
-		}
-		if (!tail && !spec->module && !is_glob(spec->binary))
-			tail = spec->binary;
-		specs[n_specs++] = i;
-	}
-	if (sign || n_specs)
+	if (err)
+		return err;
+	if (f.sign || f.n_specs)
 		on_wanted(p, ev->h.pid);
 	else
 		session__unwant(p->config.session, ev->ident, ev->func, ev->want & RT_PY_NAMED);
-	err = tell(p, ev, n, specs, n_specs, tail ? tail : short_path(n->file));
-out:
-	free(specs);
-	free(n);
+	err = pyfunc__emit(&f, ev->func, p->config.emit, p->config.ctx);
+	pyfunc__clear(&f);
 	return err;
 }
 
