@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "labels.h"
 #include "log.h"
@@ -13,6 +14,39 @@ enum {
 	MAX_SAID = 4, /* labels, unless all are wanted */
 	MAX_WHY = 2048,
 };
+
+int absent_judge(const struct selection *sel, const struct probes *p)
+{
+	size_t missing = 0;
+	char why[2048];
+	bool seen;
+
+	for (size_t i = 0; i < sel->n; i++) {
+		if (!probes__unmatched(p, i, &seen, why, sizeof(why)))
+			continue;
+		missing++;
+		if (i < sel->first_own) {
+			log_debug("%s: %s", sel->specs[i]->text, why);
+		} else if (sel->specs[i]->type == SPEC_PYTHON) {
+			/* code may come from elsewhere yet */
+			log_warn("-f %s: %s", sel->specs[i]->text, why);
+		} else if (seen) {
+			log_error("-f %s: %s", sel->specs[i]->text, why);
+			return -ENOENT;
+		} else if (strchr(sel->specs[i]->binary, '/') && access(sel->specs[i]->binary, F_OK)) {
+			log_error("-f %s: %s: %s", sel->specs[i]->text, sel->specs[i]->binary,
+				strerror(errno));
+			return -ENOENT;
+		} else {
+			log_warn("-f %s: %s; it will be attached when one loads it", sel->specs[i]->text,
+				why);
+		}
+	}
+	if (missing && missing > sel->n - sel->first_own)
+		log_info("%zu of %zu checkpoints match nothing now (--list says which and why)", missing,
+			sel->n);
+	return 0;
+}
 
 /* The specs as the report at the end gets them: what it will say of a label is said now. */
 struct facts {
@@ -43,7 +77,7 @@ static int facts__judge(struct facts *f, const struct selection *sel, const stru
 		probes__describe(p, i, &f->facts[i], f->whys[i], sizeof(f->whys[i]));
 		f->stats[i].spec = &f->facts[i].spec;
 	}
-	return labels__judge(f->labels, f->stats, sel->n);
+	return labels__judge(f->labels, f->stats, sel->n, false);
 }
 
 static bool is_wanted(const struct label_stat *l)

@@ -60,6 +60,12 @@ struct fact_proc {
 	char *comm;    /* NULL: not known */
 };
 
+/* A program that runs CPython, or may: told once of each. */
+struct fact_python {
+	uint32_t pid;
+	bool watched; /* entries of its functions were watched from before its first one on */
+};
+
 /* A long list comes in several records of the same process, which add up. */
 struct fact_maps {
 	uint32_t pid;
@@ -95,6 +101,7 @@ struct fact {
 		struct fact_maps maps;
 		struct fact_counters counters;
 		struct fact_end end;
+		struct fact_python python;
 	};
 };
 

@@ -39,6 +39,10 @@ int python__find(struct python_files *files, pid_t pid, struct rt_py *out, char 
  * that layout; -ESRCH. */
 int python__check(pid_t pid, const struct rt_py *py, char *why, size_t len);
 
+/* Is its interpreter set up, so that functions of others than itself may have been called? Also where
+ * that is not known. */
+bool python__started(pid_t pid, const struct rt_py *py);
+
 struct python_frame {
 	const char *qualname; /* up to 3.10 only the name; UTF-8; "?" where it cannot be read */
 	const char *filename;

@@ -29,6 +29,11 @@ enum {
 /* Offset of main_thread behind interpreters.head in _PyRuntime, up to 3.11. */
 #define MAIN_THREAD 40
 
+/* By how much _PyRuntime.initialized lies before it, in 3.11 and 3.12, and in 3.13, where _finalizing_id
+ * is between. It is set after importlib and before site (init_interp_main, Python/pylifecycle.c). */
+#define INITIALIZED	24
+#define INITIALIZED_313 32
+
 struct walk {
 	pid_t pid;
 	const struct rt_py *py;
@@ -306,6 +311,18 @@ int python__check(pid_t pid, const struct rt_py *py, char *why, size_t len)
 	else
 		snprintf(why, len, "what lies where its frames should be are no frames");
 	return (!err && !all.bad) || all.good ? -EAGAIN : -ENOTSUP;
+}
+
+bool python__started(pid_t pid, const struct rt_py *py)
+{
+	int initialized;
+
+	if (py->version < PYTHON_VERSION(3, 11) || py->version > PYTHON_VERSION(3, 13))
+		return true;
+	if (python_read(pid, py->interpreters - (py->version < PYTHON_VERSION(3, 13) ? INITIALIZED :
+		    INITIALIZED_313), &initialized, sizeof(initialized)))
+		return true;
+	return initialized;
 }
 
 int python__collections(pid_t pid, const struct rt_py *py, uint64_t *count)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fact.h"
 #include "hash.h"
 #include "log.h"
 #include "pyfunc.h"
@@ -15,6 +16,7 @@
 #include "python.h"
 
 #define AGAIN_NS  20000000ULL /* between two looks at a Python that is not ready */
+#define STARTED_NS 3000000ULL /* no Python gets to its first function in less */
 #define SETTLE_NS 30000000000ULL /* without a wanted function: what had to begin has begun */
 
 enum state {
@@ -27,11 +29,14 @@ enum state {
 struct py_process {
 	pid_t pid;
 	enum state state;
-	bool execed;	   /* since tracing began */
+	bool execed;	   /* since tracing began, */
+	uint64_t exec_ns;  /* and when */
 	uint64_t since_ns; /* as in pytrace__scan */
 	uint32_t version;
 	struct uprobe_links *entries; /* probes on entries, or NULL */
 	bool entries_over;	      /* they had their time, or are not to be had */
+	bool scanned;		      /* it was looked for a Python, */
+	bool told;		      /* and that it may be one was told */
 	uint64_t active_ns;	      /* when it last entered or left a wanted function */
 	UT_hash_handle hh;
 };
@@ -192,10 +197,34 @@ static void set_state(struct pytrace *p, struct py_process *proc, enum state sta
 	proc->state = state;
 }
 
-static void refuse(struct pytrace *p, struct py_process *proc, const char *why)
+/*
+ * Says of a program that may run Python whether each function that it calls for the first time is
+ * seen, so that one which is not seen was not called.
+ *
+ * That takes probes on entries from before the interpreter is made to the program's end. Up to 3.10
+ * these are not there all along, since every call hits them. From 3.11 on a call passes them unless
+ * its place in the code has been made fast before, which is so for a function that was not called yet
+ * in one case: a place that has called others is made fast by this very call. That function is still
+ * seen if the RSS changes or the thread is switched out before it returns; if neither happens, it
+ * took no memory. Programs that were attached to, forked or not looked at in time are not certain.
+ */
+static int told_of(struct pytrace *p, struct py_process *proc, bool watched)
+{
+	struct fact fact = {.kind = REC_PYTHON};
+
+	if (proc->told)
+		return 0;
+	proc->told = true;
+	fact.python.pid = proc->pid;
+	fact.python.watched = watched;
+	return fact__emit(&fact, p->config.emit, p->config.ctx);
+}
+
+static int refuse(struct pytrace *p, struct py_process *proc, const char *why)
 {
 	log_warn("process %d: its Python functions are not traced: %s", proc->pid, why);
 	set_state(p, proc, PY_OFF);
+	return told_of(p, proc, false);
 }
 
 static uint64_t clock_now(void)
@@ -268,9 +297,7 @@ static int begin_looking(struct pytrace *p, struct py_process *proc, struct rt_p
 	err = session__install_python(p->config.session, proc->pid, py, &done);
 	if (err) {
 		pyopen__free(open);
-		if (err != -ESRCH)
-			refuse(p, proc, strerror(-err));
-		return 0;
+		return err == -ESRCH ? 0 : refuse(p, proc, strerror(-err));
 	}
 	proc->version = py->version;
 	set_state(p, proc, PY_LOOKED);
@@ -278,6 +305,9 @@ static int begin_looking(struct pytrace *p, struct py_process *proc, struct rt_p
 	if ((p->armed && py->version >= 0x030b) || pyopen__worth(open))
 		entries_on(p, proc);
 	pyopen__free(open);
+	if (!err)
+		err = told_of(p, proc, p->armed && proc->entries && py->version >= 0x030b &&
+					       !proc->since_ns && !python__started(proc->pid, py));
 	pyinstall__process(p->config.install, proc->pid);
 	return err;
 }
@@ -291,9 +321,10 @@ static int look(struct pytrace *p, struct py_process *proc)
 
 	if (!err && proc->since_ns)
 		err = python__check(proc->pid, &py, why, sizeof(why));
+	proc->scanned = true;
 	if (err == -ENOTSUP)
-		refuse(p, proc, why);
-	else if (err == -EAGAIN && !proc->since_ns)
+		return refuse(p, proc, why);
+	if (err == -EAGAIN && !proc->since_ns)
 		set_state(p, proc, PY_AGAIN);
 	else if (!err || err == -EAGAIN) /* else there is none, or it is gone; later ones are told of */
 		return begin_looking(p, proc, &py);
@@ -379,12 +410,21 @@ static int on_fork(struct pytrace *p, const struct rt_fork *ev)
 	set_state(p, child, parent->state);
 	if (parent->entries)
 		entries_on(p, child);
-	return 0;
+	return parent->told ? told_of(p, child, false) : 0;
+}
+
+/* What ended before it could be looked at may have called anything. */
+static int end_program(struct pytrace *p, struct py_process *proc, uint64_t now_ns)
+{
+	bool unknown = proc->execed && !proc->scanned && now_ns > proc->exec_ns + STARTED_NS;
+
+	return unknown || proc->state == PY_AGAIN ? told_of(p, proc, false) : 0;
 }
 
 int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
 {
 	struct py_process *proc;
+	int err = 0;
 
 	if (!p->wanted)
 		return 0;
@@ -397,12 +437,14 @@ int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
 		proc = get(p, ev->pid);
 		if (!proc)
 			return -ENOMEM;
+		err = end_program(p, proc, ev->time_ns);
 		entries_off(p, proc);
-		proc->entries_over = false;
+		proc->entries_over = proc->told = proc->scanned = false;
 		proc->execed = true;
+		proc->exec_ns = ev->time_ns;
 		proc->since_ns = 0;
 		set_state(p, proc, PY_UNKNOWN);
-		return 0;
+		return err;
 	case RT_EV_CHECKPOINT:
 		if (!p->n_entries || ((const struct rt_checkpoint *)ev)->func < RT_PY_FUNC_BASE)
 			return 0;
@@ -412,9 +454,11 @@ int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
 		return 0;
 	case RT_EV_EXIT:
 		proc = find(p, ev->pid);
-		if (proc)
+		if (proc) {
+			err = end_program(p, proc, ev->time_ns);
 			drop(p, proc);
-		return 0;
+		}
+		return err;
 	default:
 		return 0;
 	}

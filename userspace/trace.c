@@ -233,21 +233,13 @@ static int on_stuck(void *ctx)
 
 /* --- setting up ------------------------------------------------------------------------------------- */
 
-static bool wants_python(const struct selection *sel)
-{
-	for (size_t i = 0; i < sel->n; i++)
-		if (sel->specs[i]->type == SPEC_PYTHON)
-			return true;
-	return false;
-}
-
 static int open_session(struct tracer *t)
 {
 	struct session_config config = {.ring_bytes = t->opt->ring_bytes,
 		.max_funcs = MAX_MISSED,
 		.follow_children = t->opt->follow_children,
 		.uretprobes = t->opt->returns == RETURN_URETPROBE,
-		.python = wants_python(&t->sel)};
+		.python = selection__has_python(&t->sel)};
 	char err[1024] = "";
 	int ret = session__open(&config, &t->session, err, sizeof(err));
 
@@ -339,41 +331,6 @@ static int scan_due(struct tracer *t)
 	return 0;
 }
 
-/* What was asked for with -f must be there, or be able to come; a profile may name functions that
- * this version does not have, which is told. */
-static int judge_specs(struct tracer *t)
-{
-	size_t missing = 0;
-	char why[2048];
-	bool seen;
-
-	for (size_t i = 0; i < t->sel.n; i++) {
-		if (!probes__unmatched(t->probes, i, &seen, why, sizeof(why)))
-			continue;
-		missing++;
-		if (i < t->sel.first_own) {
-			log_debug("%s: %s", t->sel.specs[i]->text, why);
-		} else if (t->sel.specs[i]->type == SPEC_PYTHON) {
-			/* code may come from elsewhere yet */
-			log_warn("-f %s: %s", t->sel.specs[i]->text, why);
-		} else if (seen) {
-			log_error("-f %s: %s", t->sel.specs[i]->text, why);
-			return -ENOENT;
-		} else if (strchr(t->sel.specs[i]->binary, '/') && access(t->sel.specs[i]->binary, F_OK)) {
-			log_error("-f %s: %s: %s", t->sel.specs[i]->text, t->sel.specs[i]->binary,
-				strerror(errno));
-			return -ENOENT;
-		} else {
-			log_warn("-f %s: %s; it will be attached when one loads it", t->sel.specs[i]->text,
-				why);
-		}
-	}
-	if (missing && missing > t->sel.n - t->sel.first_own)
-		log_info("%zu of %zu checkpoints match nothing now (--list says which and why)", missing,
-			t->sel.n);
-	return 0;
-}
-
 /* Points are for programs of which nothing else is known, unless they were asked for. */
 static void decide_points(struct tracer *t)
 {
@@ -419,7 +376,7 @@ static int begin(struct tracer *t)
 	t->start_ns = clock_ns(CLOCK_MONOTONIC);
 	err = attach_all(t);
 	if (!err)
-		err = judge_specs(t);
+		err = absent_judge(&t->sel, t->probes);
 	if (err)
 		return err;
 	say_absent(t);
