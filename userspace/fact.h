@@ -37,8 +37,8 @@ struct fact_spec {
 	bool outermost;
 	unsigned int nth;
 	char *unmatched;    /* why nothing matched, or NULL */
-	bool absent;	    /* unmatched, and the file (module) that it names was there: this version
-			     * does not have it */
+	bool absent;	    /* unmatched, and the package that it names was there: this version does not
+			     * have it */
 };
 
 struct fact_func {
