@@ -31,7 +31,7 @@ struct python {
 	char *const *env; /* NAME=value, NULL-terminated; may be NULL */
 };
 
-/* --- below the root ----------------------------------------------------------------------------- */
+/* --- below the root --------------------------------------------------------------------------- */
 
 int pydirs__open(const struct pydirs *d, const char *path, int flags)
 {
@@ -102,7 +102,7 @@ static void join(char *out, const char *dir, const char *path)
 	snprintf(out + n, PATH_MAX - n, "%s%s", n ? "/" : "", path);
 }
 
-/* --- directories -------------------------------------------------------------------------------- */
+/* --- directories ------------------------------------------------------------------------------ */
 
 static void add(struct pydirs *d, const char *dir)
 {
@@ -197,7 +197,7 @@ static void add_prefix(struct pydirs *d, const char *prefix, const char *real)
 	}
 }
 
-/* --- the parts of sys.path ------------------------------------------------------------------------ */
+/* --- the parts of sys.path -------------------------------------------------------------------- */
 
 static const char *env_get(const struct python *py, const char *name)
 {
@@ -322,7 +322,7 @@ static bool is_python(const char *path)
 	return !strncmp(base_of(path), "python", 6);
 }
 
-/* --- a process ------------------------------------------------------------------------------------ */
+/* --- a process -------------------------------------------------------------------------------- */
 
 /* Where packages are of which something is mapped, whatever else is known of the process. */
 static int on_map(void *ctx, const struct procfs_map *map)
@@ -404,7 +404,7 @@ void pydirs__of_process(struct pydirs *d, pid_t pid)
 	free(text);
 }
 
-/* --- a command ------------------------------------------------------------------------------------ */
+/* --- a command -------------------------------------------------------------------------------- */
 
 /* "#!/usr/bin/env -S NAME ARG" is NAME ARG; pip writes a line of shell where a path is too long. */
 static char *interpreter_of(char *text)

@@ -96,7 +96,7 @@ void pyinstall__free(struct pyinstall *in)
 	free(in);
 }
 
-/* --- files ---------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 /* NULL: it is not there, or cannot be read (*there tells). Read once a look. */
 static struct pysource *source_at(struct look *lk, const char *path, bool *there)
@@ -171,7 +171,7 @@ static bool is_compiled(const struct look *lk, const char *path)
 	return found;
 }
 
-/* --- packages ------------------------------------------------------------------------------------- */
+/* --- packages --------------------------------------------------------------------------------- */
 
 /* Names of distributions are compared without case, and with '-' for '_' and '.'. */
 static bool is_same_name(const char *a, size_t len, const char *b)
@@ -217,7 +217,7 @@ static char *package_of(const struct look *lk, const char *top)
 	return text;
 }
 
-/* --- one spec -------------------------------------------------------------------------------------- */
+/* --- one spec --------------------------------------------------------------------------------- */
 
 static bool is_glob(const char *s)
 {
@@ -417,7 +417,7 @@ static void judge(struct look *lk, const struct checkpoint_spec *spec, struct fi
 	*f = new;
 }
 
-/* --- what was asked ---------------------------------------------------------------------------------- */
+/* --- what was asked --------------------------------------------------------------------------- */
 
 /* Were these directories looked at before? They are remembered. */
 static bool is_seen(struct pyinstall *in, const struct pydirs *d)

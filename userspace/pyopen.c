@@ -66,7 +66,7 @@ static bool grow(void *list, size_t n, size_t size)
 	return more;
 }
 
-/* --- threads ---------------------------------------------------------------------------------------- */
+/* --- threads ---------------------------------------------------------------------------------- */
 
 /* false: it runs, or is gone. */
 static bool read_sleeper(pid_t pid, pid_t tid, struct sleeper *s)
@@ -121,7 +121,7 @@ static const struct sleeper *sleeper_of(const struct pyopen *o, pid_t tid)
 	return NULL;
 }
 
-/* --- what they have open ----------------------------------------------------------------------------- */
+/* --- what they have open ---------------------------------------------------------------------- */
 
 static int look_up(struct pyopen *o, struct known *k, const struct python_frame *frame)
 {
@@ -244,7 +244,7 @@ bool pyopen__worth(const struct pyopen *o)
 	return o && (o->sign || o->n_open);
 }
 
-/* --- telling ------------------------------------------------------------------------------------------ */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 static bool slept_on(const struct pyopen *o, pid_t tid)
 {
