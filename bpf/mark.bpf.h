@@ -184,7 +184,7 @@ static __always_inline int on_marker(struct pt_regs *ctx, u64 cookie)
 	if (!look_snapshot(&lk, mm, task, pages))
 		return 0;
 	lk.ts->busy = 1;
-	py = look_python(&lk, task);
+	py = look_python(&lk, task, false);
 	if (py || lk.ts->depth)
 		report_spans(&lk, task, py);
 	if (cookie & RT_MARK_STEPPED)
@@ -193,6 +193,8 @@ static __always_inline int on_marker(struct pt_regs *ctx, u64 cookie)
 	if (step_yields)
 		step_pages = 0;
 	lk.st->row_total = rss_total(pages);
+	if (py)
+		look_settle(&lk, task, py, 0);
 	look_done(&lk, 0);
 	lk.ts->busy = 0;
 	return 0;

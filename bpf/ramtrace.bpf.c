@@ -78,6 +78,9 @@ int install_python(struct rt_py_install *ctx)
 		return 2;
 	st->py = py.flags & RT_PY_ARMED ? 2 : 1;
 	py_processes++;
+	ctx->time_ns = bpf_ktime_get_ns();
+	ctx->start_ns = ps->start_ns;
+	rss_to_wire(&ctx->rss, st->cur);
 	return 0;
 }
 

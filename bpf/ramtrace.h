@@ -86,6 +86,8 @@ enum rt_flags {
 	RT_F_BORROWED = 1 << 4,	 /* the process runs on its parent's mm (vfork, CLONE_VM) */
 	RT_F_ATTACH = 1 << 5,	 /* says what was there when tracing began: a point, or the entry of
 				  * a span that was open already */
+	RT_F_TOLD = 1 << 6,	 /* with RT_F_ATTACH: the loader found that span in a thread that sleeps.
+				  * When it runs, the entry comes again, with the span's number */
 };
 
 /*
@@ -223,6 +225,9 @@ struct rt_py_install {
 	__u32 tgid;
 	__u32 pad;
 	struct rt_py py;
+	/* and what it gets: when that was, and what the process had then */
+	__u64 time_ns, start_ns;
+	struct rt_snapshot rss;
 };
 
 /* How the characters of a string lie in memory: bytes each; ASCII and Latin-1 are both 1. */

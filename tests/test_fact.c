@@ -186,6 +186,16 @@ Test(fact, end_comes_back)
 	fact__clear(&back);
 }
 
+Test(fact, python_comes_back)
+{
+	struct fact f = { REC_PYTHON, .python = { .pid = 7, .watched = true } };
+	struct fact back = travel(&f);
+
+	cr_assert_eq(back.python.pid, 7);
+	cr_assert(back.python.watched);
+	fact__clear(&back);
+}
+
 /* Collects what several records say. */
 struct sum {
 	size_t records, items;

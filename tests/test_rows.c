@@ -557,6 +557,64 @@ Test(rows, what_was_open_at_attach_says_so_and_encloses)
 	cr_expect(!last.open, "of an entry only");
 }
 
+#define TOLD .flags = RT_F_ATTACH | RT_F_TOLD
+
+Test(rows, what_was_told_of_a_sleeping_thread_is_not_told_again)
+{
+	zeros_inside_init(0);
+	spec(2, "plain");
+	feed_func(run, 9, "m.py:plain", 2);
+	in(7, 0, TOLD), in(9, 0, TOLD);
+	is("init+ plain+");
+	cr_expect(last.open);
+	in(7, 1, .flags = RT_F_ATTACH), in(9, 2, .flags = RT_F_ATTACH);
+	is("");
+	in(8, 3), out(8, 3), out(9, 2), out(7, 1);
+	is("zeros+ zeros- plain- init-");
+	cr_expect(last.exact);
+}
+
+Test(rows, what_was_told_is_of_its_thread)
+{
+	zeros_inside_init(0);
+	in(7, 0, TOLD), in(7, 0, TOLD, .tid = 11);
+	is("init+ init+");
+	in(7, 1, .flags = RT_F_ATTACH, .tid = 12);
+	is("init+");
+	in(7, 1, .flags = RT_F_ATTACH, .tid = 11), in(8, 2, .tid = 11), out(8, 2, .tid = 11);
+	is("zeros+ zeros-");
+	out(7, 1, .tid = 11);
+	is("init-");
+}
+
+Test(rows, what_was_told_and_has_returned_before_its_thread_told_anything)
+{
+	zeros_inside_init(0);
+	spec(2, "plain");
+	feed_func(run, RT_PY_FUNC_BASE, "m.py:plain", 2);
+	in(RT_PY_FUNC_BASE, 0, TOLD), in(7, 0, TOLD), in(RT_PY_FUNC_BASE, 0, TOLD);
+	is("plain+ init+ plain+");
+	in(RT_PY_FUNC_BASE, 1, .flags = RT_F_ATTACH);
+	is("");
+	in(8, 2);
+	is("plain- init-");
+	cr_expect_not(last.exact);
+	cr_expect_eq(last.late_ns, 3);
+	out(8, 2), out(RT_PY_FUNC_BASE, 1);
+	is("plain-");
+}
+
+Test(rows, what_was_told_is_in_doubt_when_events_are_lost)
+{
+	zeros_inside_init(0);
+	in(7, 0, TOLD);
+	is("init+");
+	in(8, 2, .lost = 1);
+	is("");
+	out(7, 1);
+	is("init-");
+}
+
 Test(rows, a_return_says_what_its_own_thread_did)
 {
 	spec(0, "a");
@@ -684,6 +742,47 @@ Test(rows, a_label_is_seen_though_its_row_is_too_small_to_be_printed)
 	cr_assert_eq(run__finish(run), 0);
 	cr_expect_eq(label("a-")->state, LABEL_SEEN);
 	cr_expect_eq(label("a-")->rows, 0);
+}
+
+static void finish_watched(bool all, bool lost)
+{
+	struct fact f = { .kind = REC_COUNTERS };
+
+	spec(0, "a", .text = "py:m.py:f");
+	spec(1, "b", .text = "py:m.py:g");
+	spec(2, "c", .text = "libm.so:h");
+	spec(3, "d", .text = "py:m.py:k", .nth = 2);
+	feed_func(run, 7, "m.py:f", 0);
+	feed_func(run, 8, "m.py:k", 3);
+	in(7, 1), out(7, 1), in(8, 2), out(8, 2);
+	feed_python(run, .pid = PID, .watched = true);
+	feed_python(run, .pid = 20, .watched = all);
+	f.counters.loss[RT_LOSS_UNSTABLE] = 3;
+	f.counters.loss[RT_LOSS_PY_WALK] = lost;
+	cr_assert_eq(feed__emit(run, &f), 0);
+	feed_end(run, .time_ns = 9, .reason = "exit");
+	cr_assert_eq(run__finish(run), 0);
+	cr_expect_eq(label("a-")->state, LABEL_SEEN);
+	cr_expect_eq(label("c+")->state, LABEL_NOT_SEEN, "not of Python");
+	cr_expect_eq(label("d+")->state, LABEL_NOT_SEEN, "called once");
+}
+
+Test(rows, a_label_that_could_not_be_missed_was_not_called)
+{
+	finish_watched(true, false);
+	cr_expect_eq(label("b+")->state, LABEL_NOT_CALLED);
+}
+
+Test(rows, a_label_may_have_been_missed_where_one_program_was_not_watched)
+{
+	finish_watched(false, false);
+	cr_expect_eq(label("b+")->state, LABEL_NOT_SEEN);
+}
+
+Test(rows, a_label_may_have_been_missed_where_stacks_were)
+{
+	finish_watched(true, true);
+	cr_expect_eq(label("b+")->state, LABEL_NOT_SEEN);
 }
 
 Test(rows, a_label_names_the_first_hundred_processes)

@@ -10,6 +10,7 @@ struct spec_entry {
 	struct catalog_spec spec; /* first: what is given out is its entry */
 	struct fact fact;
 	unsigned int id;
+	size_t funcs; /* while they are counted */
 	UT_hash_handle hh;
 };
 
@@ -229,6 +230,17 @@ static int func_by_id(const struct func_entry *a, const struct func_entry *b)
 	return (a->id > b->id) - (a->id < b->id);
 }
 
+static void count_specs(struct catalog *cat, const struct fact_func *func)
+{
+	struct spec_entry *s;
+
+	for (size_t i = 0; i < func->n_specs; i++) {
+		s = spec_entry__find(cat, func->specs[i]);
+		if (s)
+			s->funcs++;
+	}
+}
+
 int catalog__spec_stats(struct catalog *cat, const struct spec_stat **stats, size_t *n)
 {
 	struct spec_stat *list = calloc(HASH_COUNT(cat->specs) + 1, sizeof(*list));
@@ -237,8 +249,13 @@ int catalog__spec_stats(struct catalog *cat, const struct spec_stat **stats, siz
 	if (!list)
 		return -ENOMEM;
 	HASH_SORT(cat->specs, spec_by_id);
-	for (struct spec_entry *s = cat->specs; s; s = s->hh.next)
-		list[i++] = (struct spec_stat){ .spec = s->spec.fact, .rows = s->spec.rows };
+	for (struct func_entry *f = cat->funcs; f; f = f->hh.next)
+		count_specs(cat, &f->fact.func);
+	for (struct spec_entry *s = cat->specs; s; s = s->hh.next) {
+		list[i++] = (struct spec_stat){ .spec = s->spec.fact, .rows = s->spec.rows,
+			.funcs = s->funcs };
+		s->funcs = 0;
+	}
 	free(cat->spec_stats);
 	*stats = cat->spec_stats = list;
 	*n = i;

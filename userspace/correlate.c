@@ -32,6 +32,7 @@ struct run {
 	uint64_t until_ns; /* stepwise: what the last record releases, */
 	bool releasing;	   /* if it was a release */
 	bool headed, finished;
+	size_t pythons, watched; /* see struct fact_python */
 };
 
 const char *loss_name(enum rt_loss loss)
@@ -184,6 +185,10 @@ static int feed_fact(struct run *run, const struct record *rec)
 	case REC_END:
 		keep(&run->end, &fact);
 		break;
+	case REC_PYTHON:
+		run->pythons++;
+		run->watched += fact.python.watched;
+		break;
 	default: /* REC_MAPS: for later stages */
 		break;
 	}
@@ -209,6 +214,7 @@ int run__feed(void *ctx, const struct record *rec)
 	case REC_MAPS:
 	case REC_COUNTERS:
 	case REC_END:
+	case REC_PYTHON:
 		return feed_fact(run, rec);
 	}
 	return 0; /* of a newer version */
@@ -230,6 +236,16 @@ int run__step(struct run *run)
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
+/* Was every entry of a Python function seen, in all programs and to the end? */
+static bool run__saw_entries(const struct run *run)
+{
+	bool saw = run->end.kind && run->pythons && run->watched == run->pythons;
+
+	for (int i = 0; i < RT_LOSS_MAX && saw; i++)
+		saw = !run->loss[i] || i == RT_LOSS_UNSTABLE || i == RT_LOSS_UNMATCHED;
+	return saw;
+}
+
 static int run__summary(struct run *run)
 {
 	const struct rows *rows = &run->rows;
@@ -250,7 +266,7 @@ static int run__summary(struct run *run)
 	memcpy(sum.loss, run->loss, sizeof(sum.loss));
 	err = catalog__spec_stats(run->catalog, &sum.specs, &sum.n_specs);
 	if (!err)
-		err = labels__judge(rows->labels, sum.specs, sum.n_specs);
+		err = labels__judge(rows->labels, sum.specs, sum.n_specs, run__saw_entries(run));
 	if (!err)
 		err = labels__list(rows->labels, &sum.labels, &sum.n_labels);
 	if (!err)

@@ -47,13 +47,14 @@ struct loss {
 struct spec_stat {
 	const struct fact_spec *spec;
 	uint64_t rows;
+	size_t funcs; /* that it was found to mean */
 };
 enum { LABEL_PIDS_MAX = 100 };
 
 enum label_state {
 	LABEL_SEEN,
 	LABEL_NOT_SEEN,
-	LABEL_NOT_CALLED, /* its functions were watched all along */
+	LABEL_NOT_CALLED, /* its functions were watched all along: see told_of in pytrace.c */
 	LABEL_ABSENT,	  /* this version of the program does not have it */
 };
 

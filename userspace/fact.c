@@ -99,6 +99,12 @@ static const struct field end_fields[] = {
 	END,
 };
 
+static const struct field python_fields[] = {
+	F(python.pid, "pid", U32),
+	F(python.watched, "watched", BOOL, .optional = true),
+	END,
+};
+
 static const struct field *fields_of(enum record_kind kind)
 {
 	switch (kind) {
@@ -116,6 +122,8 @@ static const struct field *fields_of(enum record_kind kind)
 		return counters_fields;
 	case REC_END:
 		return end_fields;
+	case REC_PYTHON:
+		return python_fields;
 	case REC_EVENT:
 	case REC_RELEASE:
 		break;

@@ -37,8 +37,8 @@ struct fact_spec {
 	bool outermost;
 	unsigned int nth;
 	char *unmatched;    /* why nothing matched, or NULL */
-	bool absent;	    /* unmatched, and the file (module) that it names was there: this version
-			     * does not have it */
+	bool absent;	    /* unmatched, and the package that it names was there: this version does not
+			     * have it */
 };
 
 struct fact_func {
@@ -58,6 +58,12 @@ struct fact_proc {
 	char *role;    /* NULL: not known */
 	char *cmdline; /* arguments joined by spaces; NULL: not known */
 	char *comm;    /* NULL: not known */
+};
+
+/* A program that runs CPython, or may: told once of each. */
+struct fact_python {
+	uint32_t pid;
+	bool watched; /* entries of its functions were watched from before its first one on */
 };
 
 /* A long list comes in several records of the same process, which add up. */
@@ -95,6 +101,7 @@ struct fact {
 		struct fact_maps maps;
 		struct fact_counters counters;
 		struct fact_end end;
+		struct fact_python python;
 	};
 };
 

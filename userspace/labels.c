@@ -15,6 +15,8 @@ struct label {
 	uint32_t *pids;
 	uint32_t last_pid;
 	bool seen, judged, matched;
+	bool missable; /* it may have been called without being seen, or it was called and its conditions
+			* did not hold */
 	size_t order;
 	UT_hash_handle hh;
 	size_t len;
@@ -123,8 +125,9 @@ static int add_why(struct label *l, const char *why)
 	return 0;
 }
 
-static int judge_by(struct label *l, const struct fact_spec *spec, size_t *order)
+static int judge_by(struct label *l, const struct spec_stat *stat, size_t *order)
 {
+	const struct fact_spec *spec = stat->spec;
 	bool absent = spec->unmatched && spec->absent;
 
 	if (!l->judged) {
@@ -134,6 +137,7 @@ static int judge_by(struct label *l, const struct fact_spec *spec, size_t *order
 		l->stat.state = absent ? LABEL_ABSENT : LABEL_NOT_SEEN;
 	}
 	l->stat.extra &= spec->extra;
+	l->missable |= stat->funcs || strncmp(spec->text, "py:", 3);
 	if (!absent)
 		l->stat.state = LABEL_NOT_SEEN;
 	l->matched |= !spec->unmatched;
@@ -145,7 +149,7 @@ static int by_order(const struct label *a, const struct label *b)
 	return (a->order > b->order) - (a->order < b->order);
 }
 
-int labels__judge(struct labels *ls, const struct spec_stat *specs, size_t n)
+int labels__judge(struct labels *ls, const struct spec_stat *specs, size_t n, bool watched)
 {
 	size_t order = 0;
 	struct label *l;
@@ -158,8 +162,11 @@ int labels__judge(struct labels *ls, const struct spec_stat *specs, size_t n)
 		if (!(when == RT_ENTRY ? spec->entry : spec->leave)[ls->lang])
 			continue;
 		l = labels__get(ls, spec, when);
-		err = l ? judge_by(l, spec, &order) : -ENOMEM;
+		err = l ? judge_by(l, &specs[i / 2], &order) : -ENOMEM;
 	}
+	for (l = ls->all; l && watched; l = l->hh.next)
+		if (l->stat.state == LABEL_NOT_SEEN && !l->missable)
+			l->stat.state = LABEL_NOT_CALLED;
 	HASH_SORT(ls->all, by_order);
 	return err;
 }
@@ -177,7 +184,7 @@ int labels__merge(struct labels *ls, const struct label_stat *stat)
 		l->stat.state = stat->state;
 	}
 	l->stat.extra &= stat->extra;
-	if (!absent && l->stat.state == LABEL_ABSENT)
+	if (!absent && (l->stat.state == LABEL_ABSENT || stat->state == LABEL_NOT_SEEN))
 		l->stat.state = stat->state;
 	l->seen |= stat->state == LABEL_SEEN;
 	l->stat.rows += stat->rows;

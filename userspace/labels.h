@@ -16,8 +16,9 @@ void labels__free(struct labels *labels);
 struct label *labels__get(struct labels *labels, const struct fact_spec *spec, enum rt_when when);
 void label__seen(struct label *label, uint32_t pid, bool printed);
 
-/* At the end: what all specs say of those that were not seen, and their order. -ENOMEM. */
-int labels__judge(struct labels *labels, const struct spec_stat *specs, size_t n);
+/* At the end: what all specs say of those that were not seen, and their order. `watched`: no entry of
+ * a Python function was missed. -ENOMEM. */
+int labels__judge(struct labels *labels, const struct spec_stat *specs, size_t n, bool watched);
 /* What another run says of one: seen if it was in any, absent if it was in all. -ENOMEM. */
 int labels__merge(struct labels *labels, const struct label_stat *stat);
 /* Valid until the next call. -ENOMEM. */

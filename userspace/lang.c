@@ -62,6 +62,7 @@ static const char *const texts[TEXT_COUNT_][2] = {
 	[TEXT_FEWER_HITS] = { "命中较少而未列出的函数", "functions with fewer hits, not listed" },
 	[TEXT_NOT_SEEN] = { "未出现的标签", "Labels not seen" },
 	[TEXT_ABSENT] = { "本版本没有", "not in this version" },
+	[TEXT_NOT_CALLED] = { "未被调用", "not called" },
 	[TEXT_MORE] = { "另有", "more" },
 	[TEXT_ORPHANS] = { "属于未知函数的事件", "events of functions that nothing describes" },
 	[TEXT_LOSSES] = { "丢失", "Lost" },

@@ -68,6 +68,7 @@ enum lang_text {
 	TEXT_FEWER_HITS,
 	TEXT_NOT_SEEN,
 	TEXT_ABSENT,
+	TEXT_NOT_CALLED,
 	TEXT_MORE, /* precedes a count */
 	TEXT_ORPHANS,
 	TEXT_LOSSES,

@@ -12,6 +12,7 @@
 #include "out.h"
 #include "preflight.h"
 #include "probes.h"
+#include "pyinstall.h"
 #include "pysource.h"
 #include "python.h"
 #include "selection.h"
@@ -177,8 +178,19 @@ static const char *label_of(const struct checkpoint_spec *spec, enum lang lang)
 struct lister {
 	const struct options *opt;
 	struct probes *probes;
+	struct pyinstall *install;
 	struct python_files *files;
 };
+
+/* A Python function: where it is to be found, if that is known. */
+static int print_source(const struct pyinstall *install, size_t i)
+{
+	const char *file = pyinstall__file(install, i), *package = pyinstall__package(install, i);
+
+	if (!file)
+		return 0;
+	return print_line("    %s%s%s", file, package ? ", " : "", package ? package : "");
+}
 
 static int print_spec(const struct lister *l, const struct checkpoint_spec *spec, size_t i)
 {
@@ -194,17 +206,24 @@ static int print_spec(const struct lister *l, const struct checkpoint_spec *spec
 			spec->profile ? ", profile " : "", spec->profile ? spec->profile : "");
 	if (err)
 		return err;
-	if (spec->type == SPEC_PYTHON)
-		return print_python_spec(l->files, spec, l->opt);
 	if (probes__unmatched(l->probes, i, &seen, why, sizeof(why)))
 		return print_line("    nothing matched: %s", why);
+	if (spec->type == SPEC_PYTHON) {
+		err = print_source(l->install, i);
+		return err ? err : print_python_spec(l->files, spec, l->opt);
+	}
 	return probes__each(l->probes, i, print_function, NULL);
 }
 
-static int find_all(struct probes *p, const struct options *opt, char *err, size_t len)
+static int find_all(struct probes *p, struct pyinstall *install, const struct options *opt, char *err,
+	size_t len)
 {
 	int ret = 0;
 
+	for (size_t i = 0; i < opt->n_pids; i++)
+		pyinstall__process(install, opt->pids[i]);
+	if (opt->argv)
+		pyinstall__command(install, opt->argv);
 	for (size_t i = 0; !ret && i < opt->n_pids; i++)
 		ret = probes__scan(p, opt->pids[i], true, err, len);
 	return ret ? ret : probes__find_files(p, opt->argv ? opt->argv[0] : NULL, err, len);
@@ -242,9 +261,11 @@ int list_run(const struct options *opt)
 		return EXIT_TOOL_FAILED;
 	config.specs = sel.specs;
 	config.n_specs = sel.n;
-	l.probes = probes__new(&config);
+	l.install = pyinstall__new(sel.specs, sel.n);
+	config.install = l.install;
+	l.probes = l.install ? probes__new(&config) : NULL;
 	l.files = python_files__new("");
-	ret = l.probes && l.files ? find_all(l.probes, opt, err, sizeof(err)) : -ENOMEM;
+	ret = l.probes && l.files ? find_all(l.probes, l.install, opt, err, sizeof(err)) : -ENOMEM;
 	if (ret)
 		log_error("%s", *err ? err : strerror(-ret));
 	if (!ret)
@@ -255,6 +276,7 @@ int list_run(const struct options *opt)
 		ret = -errno;
 	python_files__free(l.files);
 	probes__free(l.probes);
+	pyinstall__free(l.install);
 	selection__clear(&sel);
 	return ret ? EXIT_TOOL_FAILED : 0;
 }

@@ -11,7 +11,6 @@
 
 #include "disasm.h"
 #include "elf.h"
-#include "fact.h"
 #include "files.h"
 #include "launch.h"
 #include "linkers.h"
@@ -29,7 +28,7 @@
 struct spec_state {
 	bool seen;	 /* a file of its BINARY was looked at */
 	bool told;	 /* what was last told: */
-	bool told_matched;
+	bool told_matched, told_absent;
 	size_t matched;	 /* functions */
 	char *problem;	 /* why nothing matched in the file that was seen */
 };
@@ -379,10 +378,16 @@ int probes__find_files(struct probes *p, const char *command, char *err, size_t 
 
 bool probes__unmatched(const struct probes *p, size_t i, bool *seen, char *buf, size_t len)
 {
+	const struct pyinstall *install = p->config.install;
+	const char *why = install ? pyinstall__why(install, i) : NULL;
 	const struct spec_state *st = &p->states[i];
 	const char *binary = p->config.specs[i]->binary;
 
-	*seen = st->seen;
+	*seen = st->seen || why;
+	if (why) {
+		snprintf(buf, len, "%s", why);
+		return true;
+	}
 	if (st->matched || p->config.specs[i]->type == SPEC_PYTHON) /* needs no probe: pytrace.c */
 		return false;
 	if (st->problem)
@@ -392,33 +397,48 @@ bool probes__unmatched(const struct probes *p, size_t i, bool *seen, char *buf, 
 	return true;
 }
 
+static bool is_absent(const struct probes *p, size_t i)
+{
+	return p->config.install && pyinstall__why(p->config.install, i);
+}
+
+void probes__describe(const struct probes *p, size_t i, struct fact *fact, char *why, size_t len)
+{
+	const struct checkpoint_spec *spec = p->config.specs[i];
+	bool seen;
+
+	*fact = (struct fact){.kind = REC_SPEC};
+	fact->spec.id = i;
+	fact->spec.text = spec->text;
+	fact->spec.profile = (char *)spec->profile;
+	memcpy(fact->spec.entry, spec->entry, sizeof(fact->spec.entry));
+	memcpy(fact->spec.leave, spec->leave, sizeof(fact->spec.leave));
+	fact->spec.extra = spec->extra;
+	fact->spec.inside = spec__inside_id(p->config.specs, p->config.n_specs, spec);
+	fact->spec.caller = spec->when.caller;
+	fact->spec.outermost = spec->when.outermost;
+	fact->spec.nth = spec->when.nth;
+	fact->spec.absent = is_absent(p, i);
+	if (probes__unmatched(p, i, &seen, why, len))
+		fact->spec.unmatched = why;
+}
+
 int probes__tell(struct probes *p)
 {
 	int err = 0;
 
 	for (size_t i = 0; !err && i < p->config.n_specs && p->config.emit; i++) {
-		const struct checkpoint_spec *spec = p->config.specs[i];
 		struct spec_state *st = &p->states[i];
-		struct fact fact = {.kind = REC_SPEC};
+		bool absent = is_absent(p, i);
+		struct fact fact;
 		char why[2048];
-		bool seen;
 
-		if (st->told && st->told_matched == !!st->matched)
+		if (st->told && st->told_matched == !!st->matched && st->told_absent == absent)
 			continue;
 		st->told = true;
 		st->told_matched = st->matched;
-		fact.spec.id = i;
-		fact.spec.text = spec->text;
-		fact.spec.profile = (char *)spec->profile;
-		memcpy(fact.spec.entry, spec->entry, sizeof(fact.spec.entry));
-		memcpy(fact.spec.leave, spec->leave, sizeof(fact.spec.leave));
-		fact.spec.extra = spec->extra;
-		fact.spec.inside = spec__inside_id(p->config.specs, p->config.n_specs, spec);
-		fact.spec.caller = spec->when.caller;
-		fact.spec.outermost = spec->when.outermost;
-		fact.spec.nth = spec->when.nth;
-		if (probes__unmatched(p, i, &seen, why, sizeof(why)))
-			fact.spec.unmatched = why;
+		st->told_absent = absent;
+		probes__describe(p, i, &fact, why, sizeof(why));
 		err = fact__emit(&fact, p->config.emit, p->config.ctx);
 	}
 	return err;

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "cli.h"
+#include "fact.h"
+#include "pyinstall.h"
 #include "record.h"
 #include "session.h"
 #include "spec.h"
@@ -26,6 +28,7 @@ struct probes_config {
 	bool force;
 	bool markers; /* look for them in every file */
 	struct session *session; /* NULL: find only, for --list */
+	const struct pyinstall *install; /* what Python specs cannot match; NULL: not known */
 	record_fn *emit;	 /* REC_FUNC and REC_SPEC facts; may be NULL */
 	void *ctx;
 };
@@ -50,8 +53,11 @@ size_t probes__matched(const struct probes *p);	 /* specs that matched something
 size_t probes__waiting(const struct probes *p);	 /* specs whose file was not seen yet */
 size_t probes__functions(const struct probes *p); /* functions probed; ids are below it */
 
-/* Why spec `i` matched nothing, into buf; false: it matched. *seen: its file was there. */
+/* Why spec `i` matched nothing, into buf; false: it matched, or may. *seen: its file was there, or
+ * for Python the package. */
 bool probes__unmatched(const struct probes *p, size_t i, bool *seen, char *buf, size_t len);
+/* The fact of spec `i`, borrowed from it and from why, where what it lacks goes. */
+void probes__describe(const struct probes *p, size_t i, struct fact *fact, char *why, size_t len);
 
 /* One probed function, for --list. */
 struct probe_info {

@@ -39,11 +39,16 @@ int python__find(struct python_files *files, pid_t pid, struct rt_py *out, char 
  * that layout; -ESRCH. */
 int python__check(pid_t pid, const struct rt_py *py, char *why, size_t len);
 
+/* Is its interpreter set up, so that functions of others than itself may have been called? Also where
+ * that is not known. */
+bool python__started(pid_t pid, const struct rt_py *py);
+
 struct python_frame {
 	const char *qualname; /* up to 3.10 only the name; UTF-8; "?" where it cannot be read */
 	const char *filename;
 	int firstlineno;
 	uint64_t code, globals, address; /* of the code object, f_globals, the frame itself */
+	uint64_t ident; /* of the function, as bpf/pycode.bpf.h has it; 0: not known */
 };
 
 struct python_thread {

@@ -29,6 +29,11 @@ enum {
 /* Offset of main_thread behind interpreters.head in _PyRuntime, up to 3.11. */
 #define MAIN_THREAD 40
 
+/* By how much _PyRuntime.initialized lies before it, in 3.11 and 3.12, and in 3.13, where _finalizing_id
+ * is between. It is set after importlib and before site (init_interp_main, Python/pylifecycle.c). */
+#define INITIALIZED	24
+#define INITIALIZED_313 32
+
 struct walk {
 	pid_t pid;
 	const struct rt_py *py;
@@ -55,7 +60,8 @@ static uint32_t string_state(uint32_t state)
 	return state;
 }
 
-static bool read_string(const struct walk *w, uint64_t addr, char *buf, size_t len)
+/* *hash: which the string keeps of its characters. */
+static bool read_string(const struct walk *w, uint64_t addr, char *buf, size_t len, uint64_t *hash)
 {
 	uint64_t head[6], bytes;
 	char raw[RAW_LEN];
@@ -65,6 +71,7 @@ static bool read_string(const struct walk *w, uint64_t addr, char *buf, size_t l
 	if (!addr || python_read(w->pid, addr, head, w->py->ascii_size < sizeof(head) ?
 			     w->py->ascii_size : sizeof(head)))
 		return false;
+	*hash = head[3];
 	state = string_state(head[4]); /* at 32; the length is at 16 */
 	kind = state >> 2 & 7;
 	if (!(state & 1 << 5) || (kind != 1 && kind != 2 && kind != 4) || head[2] > 1 << 20)
@@ -94,11 +101,17 @@ static bool grow(struct walk *w)
 	return true;
 }
 
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+	h = (h ^ v) * 0x9e3779b97f4a7c15ULL;
+	return h ^ (h >> 29);
+}
+
 /* False: it is not to be had, and what is beyond it neither. */
 static bool add_frame(struct walk *w, uint64_t addr, const char *raw)
 {
 	const struct rt_py *py = w->py;
-	uint64_t code = word(raw, py->frame_code);
+	uint64_t code = word(raw, py->frame_code), file, hash = 0, unused;
 	char object[CODE_LEN], *text;
 	struct python_frame *f;
 
@@ -115,9 +128,11 @@ static bool add_frame(struct walk *w, uint64_t addr, const char *raw)
 	if (!code || python_read(w->pid, code, object, sizeof(object)))
 		return true;
 	memcpy(&f->firstlineno, object + py->code_firstlineno, sizeof(f->firstlineno));
-	read_string(w, word(object, py->code_qualname == RT_PY_NONE ? py->code_name :
-				    py->code_qualname), text, TEXT_LEN);
-	read_string(w, word(object, py->code_filename), text + TEXT_LEN, TEXT_LEN);
+	file = word(object, py->code_filename);
+	if (read_string(w, word(object, py->code_qualname == RT_PY_NONE ? py->code_name :
+				    py->code_qualname), text, TEXT_LEN, &hash))
+		f->ident = mix(mix(mix(mix(py->space, code), file), hash), (uint32_t)f->firstlineno);
+	read_string(w, file, text + TEXT_LEN, TEXT_LEN, &unused);
 	return true;
 }
 
@@ -296,6 +311,18 @@ int python__check(pid_t pid, const struct rt_py *py, char *why, size_t len)
 	else
 		snprintf(why, len, "what lies where its frames should be are no frames");
 	return (!err && !all.bad) || all.good ? -EAGAIN : -ENOTSUP;
+}
+
+bool python__started(pid_t pid, const struct rt_py *py)
+{
+	int initialized;
+
+	if (py->version < PYTHON_VERSION(3, 11) || py->version > PYTHON_VERSION(3, 13))
+		return true;
+	if (python_read(pid, py->interpreters - (py->version < PYTHON_VERSION(3, 13) ? INITIALIZED :
+		    INITIALIZED_313), &initialized, sizeof(initialized)))
+		return true;
+	return initialized;
 }
 
 int python__collections(pid_t pid, const struct rt_py *py, uint64_t *count)

@@ -10,12 +10,13 @@
 #include "fact.h"
 #include "hash.h"
 #include "log.h"
-#include "procfs.h"
-#include "pysource.h"
+#include "pyfunc.h"
+#include "pyopen.h"
 #include "pytext.h"
 #include "python.h"
 
 #define AGAIN_NS  20000000ULL /* between two looks at a Python that is not ready */
+#define STARTED_NS 3000000ULL /* no Python gets to its first function in less */
 #define SETTLE_NS 30000000000ULL /* without a wanted function: what had to begin has begun */
 
 enum state {
@@ -28,12 +29,15 @@ enum state {
 struct py_process {
 	pid_t pid;
 	enum state state;
-	bool execed;	   /* since tracing began */
+	bool execed;	   /* since tracing began, */
+	uint64_t exec_ns;  /* and when */
 	uint64_t since_ns; /* as in pytrace__scan */
 	uint64_t looked_ns; /* since when the kernel side looks at it, and at what it forks */
 	uint32_t version;
 	struct uprobe_links *entries; /* probes on entries, or NULL */
 	bool entries_over;	      /* they had their time, or are not to be had */
+	bool scanned;		      /* it was looked for a Python, */
+	bool told;		      /* and that it may be one was told */
 	uint64_t active_ns;	      /* when it last entered or left a wanted function */
 	UT_hash_handle hh;
 };
@@ -96,13 +100,6 @@ size_t pytrace__processes(const struct pytrace *p)
 
 /* --- what to look for ----------------------------------------------------------------------------- */
 
-static uint32_t want_of(const struct checkpoint_spec *spec)
-{
-	if (spec->sign)
-		return RT_PY_SIGN;
-	return RT_PY_WANTED | (spec->when.caller ? RT_PY_CALLER : 0);
-}
-
 static bool is_glob(const char *s)
 {
 	return strpbrk(s, "*?[\\");
@@ -119,7 +116,7 @@ static int want_spec(struct pytrace *p, const struct checkpoint_spec *spec)
 {
 	const char *last = strrchr(spec->symbol, '.');
 	struct session *s = p->config.session;
-	uint32_t want = want_of(spec);
+	uint32_t want = pyfunc_want(spec);
 	int err;
 
 	last = last ? last + 1 : spec->symbol;
@@ -201,10 +198,34 @@ static void set_state(struct pytrace *p, struct py_process *proc, enum state sta
 	proc->state = state;
 }
 
-static void refuse(struct pytrace *p, struct py_process *proc, const char *why)
+/*
+ * Says of a program that may run Python whether each function that it calls for the first time is
+ * seen, so that one which is not seen was not called.
+ *
+ * That takes probes on entries from before the interpreter is made to the program's end. Up to 3.10
+ * these are not there all along, since every call hits them. From 3.11 on a call passes them unless
+ * its place in the code has been made fast before, which is so for a function that was not called yet
+ * in one case: a place that has called others is made fast by this very call. That function is still
+ * seen if the RSS changes or the thread is switched out before it returns; if neither happens, it
+ * took no memory. Programs that were attached to, forked or not looked at in time are not certain.
+ */
+static int told_of(struct pytrace *p, struct py_process *proc, bool watched)
+{
+	struct fact fact = {.kind = REC_PYTHON};
+
+	if (proc->told)
+		return 0;
+	proc->told = true;
+	fact.python.pid = proc->pid;
+	fact.python.watched = watched;
+	return fact__emit(&fact, p->config.emit, p->config.ctx);
+}
+
+static int refuse(struct pytrace *p, struct py_process *proc, const char *why)
 {
 	log_warn("process %d: its Python functions are not traced: %s", proc->pid, why);
 	set_state(p, proc, PY_OFF);
+	return told_of(p, proc, false);
 }
 
 static uint64_t clock_now(void)
@@ -259,35 +280,59 @@ static void entries_on(struct pytrace *p, struct py_process *proc)
 			*why ? why : strerror(-err));
 }
 
+/* Looks at its stacks from here on. What sleeping threads have open already is seen from outside. */
+static int begin_looking(struct pytrace *p, struct py_process *proc, struct rt_py *py)
+{
+	struct rt_py_install done;
+	struct pyopen *open = NULL;
+	int err = 0;
+
+	py->space = new_space(proc->pid);
+	if (proc->since_ns)
+		err = pyopen__read(&open, proc->pid, py, p->config.specs, p->config.n_specs);
+	if (err)
+		return err;
+	/* what threads that began up to here did was not watched */
+	py->since_ns = proc->since_ns ? clock_now() : 0;
+	py->flags |= p->armed || pyopen__worth(open) ? RT_PY_ARMED : 0;
+	err = session__install_python(p->config.session, proc->pid, py, &done);
+	if (err) {
+		pyopen__free(open);
+		return err == -ESRCH ? 0 : refuse(p, proc, strerror(-err));
+	}
+	proc->version = py->version;
+	proc->looked_ns = clock_now();
+	set_state(p, proc, PY_LOOKED);
+	err = pyopen__tell(open, p->config.session, &done, p->config.emit, p->config.ctx);
+	if ((p->armed && py->version >= 0x030b) || pyopen__worth(open))
+		entries_on(p, proc);
+	pyopen__free(open);
+	if (!err)
+		err = told_of(p, proc, p->armed && proc->entries && py->version >= 0x030b &&
+					       !proc->since_ns && !python__started(proc->pid, py));
+	pyinstall__process(p->config.install, proc->pid);
+	return err;
+}
+
 /* A look at a process of which nothing is known yet. */
-static void look(struct pytrace *p, struct py_process *proc)
+static int look(struct pytrace *p, struct py_process *proc)
 {
 	char why[512] = "";
 	struct rt_py py;
 	int err = python__find(p->files, proc->pid, &py, why, sizeof(why));
 
-	if (err == -EAGAIN)
-		return set_state(p, proc, PY_AGAIN);
+	if (err == -EAGAIN) {
+		set_state(p, proc, PY_AGAIN);
+		return 0;
+	}
 	if (!err && proc->since_ns)
 		err = python__check(proc->pid, &py, why, sizeof(why));
+	proc->scanned = true;
 	if (err == -ENOTSUP)
 		return refuse(p, proc, why);
-	if (err && err != -EAGAIN) /* none, or it is gone; one that is mapped later is told of */
-		return;
-	py.space = new_space(proc->pid);
-	py.since_ns = proc->since_ns;
-	py.flags |= p->armed ? RT_PY_ARMED : 0;
-	err = session__install_python(p->config.session, proc->pid, &py);
-	proc->version = py.version;
-	proc->looked_ns = clock_now();
-	if (!err)
-		set_state(p, proc, PY_LOOKED);
-	if (!err && p->armed && py.version >= 0x030b)
-		entries_on(p, proc);
-	else if (!err)
-		return;
-	else if (err != -ESRCH)
-		refuse(p, proc, strerror(-err));
+	if (err && err != -EAGAIN) /* there is none, or it is gone; one that is mapped later is told of */
+		return 0;
+	return begin_looking(p, proc, &py);
 }
 
 int pytrace__scan(struct pytrace *p, pid_t pid, uint64_t since_ns)
@@ -303,113 +348,30 @@ int pytrace__scan(struct pytrace *p, pid_t pid, uint64_t since_ns)
 		return 0;
 	if (!proc->execed)
 		proc->since_ns = since_ns;
-	look(p, proc);
-	return 0;
+	return look(p, proc);
 }
 
 int pytrace__tick(struct pytrace *p, uint64_t now_ns)
 {
 	struct py_process *proc, *next;
+	int err = 0;
 
 	if (!(p->n_again + p->n_entries) || now_ns < p->again_ns)
 		return 0;
 	p->again_ns = now_ns + AGAIN_NS;
 	HASH_ITER(hh, p->processes, proc, next) {
-		if (proc->state == PY_AGAIN)
-			look(p, proc);
+		if (proc->state == PY_AGAIN && !err)
+			err = look(p, proc);
 		if (!proc->entries || now_ns < proc->active_ns + SETTLE_NS ||
 			(p->armed && proc->version >= 0x030b))
 			continue;
 		entries_off(p, proc);
 		proc->entries_over = true;
 	}
-	return 0;
+	return err;
 }
 
 /* --- functions ------------------------------------------------------------------------------------- */
-
-/* The part of a file's path that says which one it is: without where packages are installed. */
-static const char *short_path(const char *file)
-{
-	static const char *const places[] = {"/site-packages/", "/dist-packages/"};
-	const char *at, *base = strrchr(file, '/');
-
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
-		at = strstr(file, places[i]);
-		if (at)
-			return at + strlen(places[i]);
-	}
-	at = strstr(file, "/lib/python3");
-	if (at && strchr(at + 5, '/'))
-		return strchr(at + 5, '/') + 1;
-	return base ? base + 1 : file;
-}
-
-/* "__main__" if this is the program's own script, else NULL: the file tells the module. */
-static const char *module_of(pid_t pid, const char *file)
-{
-	char cmdline[4096], *arg, *save;
-	const char *base = strrchr(file, '/');
-
-	if (file[0] == '<')
-		return "__main__";
-	if (procfs_cmdline(pid, cmdline, sizeof(cmdline)) <= 0)
-		return NULL;
-	base = base ? base + 1 : file;
-	for (arg = strtok_r(cmdline, " ", &save); arg; arg = strtok_r(NULL, " ", &save)) {
-		const char *slash = strrchr(arg, '/');
-
-		if (!strcmp(slash ? slash + 1 : arg, base))
-			return "__main__";
-	}
-	return NULL;
-}
-
-struct named {
-	char qualname[4 * RT_PY_NAME_LEN + 8], file[4 * RT_PY_FILE_LEN + 8];
-	const char *module;
-};
-
-static void read_names(const struct rt_pycode *ev, struct named *n)
-{
-	char path[sizeof(n->file) + 64];
-	struct pysource *source;
-	const char *qualname;
-
-	pytext_event(&ev->name_str, ev->name, RT_PY_NAME_LEN, 0, n->qualname, sizeof(n->qualname));
-	pytext_event(&ev->file_str, ev->file, RT_PY_FILE_LEN, 1, n->file, sizeof(n->file));
-	n->module = module_of(ev->h.pid, n->file);
-	if (ev->version >= 0x030b)
-		return;
-	/* code objects had only the last part of the name; the source says what it stands in */
-	snprintf(path, sizeof(path), "/proc/%u/%s%s", ev->h.pid, n->file[0] == '/' ? "root" : "cwd/",
-		n->file);
-	if (pysource__read(path, &source))
-		return;
-	qualname = pysource__qualname(source, ev->firstlineno, n->qualname);
-	if (qualname && strlen(qualname) < sizeof(n->qualname))
-		strcpy(n->qualname, qualname);
-	pysource__free(source);
-}
-
-static int tell(struct pytrace *p, const struct rt_pycode *ev, struct named *n, unsigned int *specs,
-	size_t n_specs, const char *tail)
-{
-	struct fact fact = {.kind = REC_FUNC};
-	int err;
-
-	fact.func.id = ev->func;
-	if (asprintf(&fact.func.name, "%s:%s", tail, n->qualname) < 0)
-		return -ENOMEM;
-	fact.func.file = n->file;
-	fact.func.cost = "none";
-	fact.func.returns = "noticed";
-	fact.func.specs = specs;
-	fact.func.n_specs = n_specs;
-	err = fact__emit(&fact, p->config.emit, p->config.ctx);
-	free(fact.func.name);
-	return err;
-}
 
 static void on_wanted(struct pytrace *p, pid_t pid)
 {
@@ -422,38 +384,17 @@ static void on_wanted(struct pytrace *p, pid_t pid)
 /* A function that the kernel side takes for one that is wanted: which specs mean it? */
 static int on_function(struct pytrace *p, const struct rt_pycode *ev)
 {
-	struct named *n = malloc(sizeof(*n));
-	unsigned int *specs = calloc(p->config.n_specs + 1, sizeof(*specs));
-	const char *tail = NULL;
-	size_t n_specs = 0;
-	bool sign = false;
-	int err = -ENOMEM;
+	struct pyfunc f;
+	int err = pyfunc__of_event(&f, ev, p->config.specs, p->config.n_specs);
 
-	if (!n || !specs)
-		goto out;
-	read_names(ev, n);
-	for (size_t i = 0; i < p->config.n_specs; i++) {
-		const struct checkpoint_spec *spec = p->config.specs[i];
-
-		if (spec->type != SPEC_PYTHON ||
-			!spec__means_python(spec, n->file, n->module, n->qualname))
-			continue;
-		if (spec->sign) {
-			sign = true;
-			continue;
-		}
-		if (!tail && !spec->module && !is_glob(spec->binary))
-			tail = spec->binary;
-		specs[n_specs++] = i;
-	}
-	if (n_specs)
+	if (err)
+		return err;
+	if (f.n_specs)
 		on_wanted(p, ev->h.pid);
-	else if (!sign)
+	else if (!f.sign)
 		session__unwant(p->config.session, ev->ident, ev->func, ev->want & RT_PY_NAMED);
-	err = tell(p, ev, n, specs, n_specs, tail ? tail : short_path(n->file));
-out:
-	free(specs);
-	free(n);
+	err = pyfunc__emit(&f, ev->func, p->config.emit, p->config.ctx);
+	pyfunc__clear(&f);
 	return err;
 }
 
@@ -477,7 +418,15 @@ static int on_fork(struct pytrace *p, const struct rt_fork *ev)
 	set_state(p, child, parent->state);
 	if (parent->entries)
 		entries_on(p, child);
-	return 0;
+	return parent->told ? told_of(p, child, false) : 0;
+}
+
+/* What ended before it could be looked at may have called anything. */
+static int end_program(struct pytrace *p, struct py_process *proc, uint64_t now_ns)
+{
+	bool unknown = proc->execed && !proc->scanned && now_ns > proc->exec_ns + STARTED_NS;
+
+	return unknown || proc->state == PY_AGAIN ? told_of(p, proc, false) : 0;
 }
 
 static bool is_python(uint32_t func)
@@ -488,6 +437,7 @@ static bool is_python(uint32_t func)
 int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
 {
 	struct py_process *proc;
+	int err = 0;
 
 	if (!p->wanted)
 		return 0;
@@ -500,12 +450,14 @@ int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
 		proc = get(p, ev->pid);
 		if (!proc)
 			return -ENOMEM;
+		err = end_program(p, proc, ev->time_ns);
 		entries_off(p, proc);
-		proc->entries_over = false;
+		proc->entries_over = proc->told = proc->scanned = false;
 		proc->execed = true;
+		proc->exec_ns = ev->time_ns;
 		proc->since_ns = 0;
 		set_state(p, proc, PY_UNKNOWN);
-		return 0;
+		return err;
 	case RT_EV_CHECKPOINT:
 		if (!p->n_entries || !is_python(((const struct rt_checkpoint *)ev)->func))
 			return 0;
@@ -515,9 +467,11 @@ int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
 		return 0;
 	case RT_EV_EXIT:
 		proc = find(p, ev->pid);
-		if (proc)
+		if (proc) {
+			err = end_program(p, proc, ev->time_ns);
 			drop(p, proc);
-		return 0;
+		}
+		return err;
 	default:
 		return 0;
 	}

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "pyinstall.h"
 #include "record.h"
 #include "session.h"
 #include "spec.h"
@@ -20,7 +21,8 @@ struct pytrace_config {
 	const struct checkpoint_spec *const *specs; /* borrowed; all types */
 	size_t n_specs;
 	struct session *session;
-	record_fn *emit; /* REC_FUNC facts */
+	struct pyinstall *install; /* is told of each program that is looked at */
+	record_fn *emit; /* REC_FUNC facts, and entries of what was open */
 	void *ctx;
 };
 
@@ -32,7 +34,8 @@ void pytrace__free(struct pytrace *p);
 int pytrace__begin(struct pytrace *p, char *err, size_t len);
 
 /* Looks for CPython in a process that is new or has mapped something; since_ns: when tracing began,
- * if the process ran before that, else 0. 0 or -ENOMEM: what cannot be walked is told and left. */
+ * if the process ran before that, else 0. 0, -ENOMEM or what emit returned: what cannot be walked is
+ * told and left. */
 int pytrace__scan(struct pytrace *p, pid_t pid, uint64_t since_ns);
 /* Processes that have to be looked at again without having mapped anything. */
 int pytrace__tick(struct pytrace *p, uint64_t now_ns);

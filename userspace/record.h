@@ -20,6 +20,7 @@ enum record_kind {
 	REC_MAPS = 7,
 	REC_COUNTERS = 8,
 	REC_END = 9,
+	REC_PYTHON = 10,
 };
 
 /* The data belongs to the giver and is valid during the call only. */

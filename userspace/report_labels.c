@@ -56,6 +56,8 @@ static int print_why(enum lang lang, const struct label_stat *l, struct out *o)
 		return -ENOMEM;
 	if (absent)
 		out__fmt(o, why ? ": %s (%s)" : ": %s", lang_text(lang, TEXT_ABSENT), why);
+	else if (l->state == LABEL_NOT_CALLED)
+		out__fmt(o, ": %s", lang_text(lang, TEXT_NOT_CALLED));
 	else if (why)
 		out__fmt(o, ": %s", why);
 	out__str(o, "\n");

@@ -70,19 +70,38 @@ static const char *qualname(const struct rows *r, uint32_t id)
 	return colon ? colon + 1 : NULL;
 }
 
-static int find_specs(struct rows *r, struct proc *p, const struct rt_checkpoint *cp,
-	const struct fact_func *func, struct span_specs *specs)
+static struct span_event span_event(const struct rows *r, const struct proc *p,
+	const struct rt_checkpoint *cp, const struct fact_func *func)
 {
 	struct span_event ev = { .tid = cp->h.tid, .func = func, .lost = p->lost,
-		.inherited = cp->flags & RT_F_INHERITED };
+		.inherited = cp->flags & RT_F_INHERITED,
+		.told = cp->flags & RT_F_TOLD, .time_ns = cp->h.time_ns };
 
-	*specs = (struct span_specs){ .ids = func->specs, .n = func->n_specs };
-	if (!is_followed(r, func))
-		return 0;
 	if (cp->h.len >= RT_ENTRY_LEN) {
 		ev.span = cp->span;
 		ev.caller = qualname(r, cp->caller);
 	}
+	return ev;
+}
+
+/* The entry of what was open when tracing began, told for the second time? */
+static bool is_told_again(const struct rows *r, struct proc *p, const struct rt_checkpoint *cp,
+	const struct fact_func *func)
+{
+	struct span_event ev = span_event(r, p, cp, func);
+
+	return cp->when == RT_ENTRY && (cp->flags & RT_F_ATTACH) && !ev.told &&
+	       spans__told(p->spans, &ev, is_followed(r, func));
+}
+
+static int find_specs(struct rows *r, struct proc *p, const struct rt_checkpoint *cp,
+	const struct fact_func *func, struct span_specs *specs)
+{
+	struct span_event ev = span_event(r, p, cp, func);
+
+	*specs = (struct span_specs){ .ids = func->specs, .n = func->n_specs };
+	if (!is_followed(r, func) && !(cp->when == RT_ENTRY && ev.told))
+		return 0;
 	return cp->when == RT_ENTRY ? spans__enter(&p->spans, r->cat, &ev, specs)
 				    : spans__leave(&p->spans, r->cat, &ev, specs);
 }
@@ -129,17 +148,48 @@ static int emit_specs(struct rows *r, struct proc *p, struct row *row,
 	return 0;
 }
 
+/* The thread has told what is open in it, since what it tells now is something else. */
+static bool has_run(const struct proc *p, const struct rt_checkpoint *cp)
+{
+	return p->spans && !(cp->flags & RT_F_ATTACH) &&
+	       (cp->when == RT_ENTRY || cp->func >= RT_PY_FUNC_BASE);
+}
+
+/* Returns of what was known from outside, and was over before the thread told of anything. */
+static int end_told(struct rows *r, struct proc *p, const struct row *now)
+{
+	struct span_gone gone;
+	struct row row;
+	int ret;
+
+	while ((ret = spans__gone(p->spans, now->tid, p->lost, &gone)) > 0) {
+		row = *now;
+		row.when = RT_RETURN;
+		row.function = gone.func->name ? gone.func->name : "";
+		row.exact = row.unwound = false;
+		row.late_ns = now->time_ns > gone.since_ns ? now->time_ns - gone.since_ns : 0;
+		ret = emit_specs(r, p, &row, &gone.held, 0);
+		if (ret)
+			break;
+	}
+	return ret;
+}
+
 static int on_function(struct rows *r, struct proc *p, struct row *row,
 	const struct rt_checkpoint *cp)
 {
 	struct catalog_func *func = catalog__func(r->cat, cp->func);
 	struct span_specs specs;
-	int err;
+	int err = has_run(p, cp) ? end_told(r, p, row) : 0;
 
+	if (err)
+		return err;
 	if (!func) {
 		r->orphans++;
 		return 0;
 	}
+	if (is_told_again(r, p, cp, func->fact))
+		return 0;
 	if (!func->counted) {
 		func->entries += cp->when == RT_ENTRY;
 		func->returns += cp->when == RT_RETURN;

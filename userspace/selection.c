@@ -204,6 +204,14 @@ out:
 	return ret;
 }
 
+bool selection__has_python(const struct selection *sel)
+{
+	for (size_t i = 0; i < sel->n; i++)
+		if (sel->specs[i]->type == SPEC_PYTHON)
+			return true;
+	return false;
+}
+
 void selection__clear(struct selection *sel)
 {
 	for (size_t i = 0; i < sel->n_own; i++)

@@ -3,6 +3,7 @@
 #ifndef SELECTION_H
 #define SELECTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "cli.h"
 #include "profile.h"
@@ -26,6 +27,7 @@ struct selection {
  * processes (or the command), unless it is switched off in their environment. 0, or -errno after a message.
  */
 int selection__make(struct selection *sel, const struct options *opt);
+bool selection__has_python(const struct selection *sel);
 void selection__clear(struct selection *sel);
 
 #endif

@@ -319,11 +319,12 @@ void session__want_all(struct session *s, uint32_t want)
 	s->bpf->bss->py_want_all |= want;
 }
 
-int session__install_python(struct session *s, pid_t pid, const struct rt_py *py)
+int session__install_python(struct session *s, pid_t pid, const struct rt_py *py,
+	struct rt_py_install *done)
 {
-	struct rt_py_install install = {.tgid = pid, .py = *py};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &install, .ctx_size_in = sizeof(install));
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = done, .ctx_size_in = sizeof(*done));
 
+	*done = (struct rt_py_install){.tgid = pid, .py = *py};
 	if (bpf_prog_test_run_opts(bpf_program__fd(s->bpf->progs.install_python), &opts))
 		return -errno;
 	return opts.retval == 1 ? -ESRCH : opts.retval ? -ENOSPC : 0;
@@ -333,6 +334,40 @@ int session__install_python(struct session *s, pid_t pid, const struct rt_py *py
 struct py_func {
 	uint32_t func, want;
 };
+#define PY_ID_TRIES 4
+
+/* As py_make_id there. */
+static uint32_t make_id(struct session *s, uint64_t ident)
+{
+	uint32_t id = ident >> 32, func;
+	uint64_t whose;
+
+	for (int i = 0; i < PY_ID_TRIES; i++, id++) {
+		func = id & (RT_PY_FUNC_END - 1);
+		if (func < RT_PY_FUNC_BASE)
+			func |= RT_PY_FUNC_BASE;
+		if (!bpf_map__update_elem(s->bpf->maps.py_ids, &func, sizeof(func), &ident,
+			    sizeof(ident), BPF_NOEXIST))
+			return func;
+		if (!bpf_map__lookup_elem(s->bpf->maps.py_ids, &func, sizeof(func), &whose,
+			    sizeof(whose), 0) && whose == ident)
+			return func;
+	}
+	return 0;
+}
+
+uint32_t session__python_id(struct session *s, uint64_t ident, uint32_t want)
+{
+	struct py_func f = {.func = make_id(s, ident), .want = want};
+
+	if (!f.func)
+		return 0;
+	/* either may have been first */
+	if (bpf_map__update_elem(s->bpf->maps.py_funcs, &ident, sizeof(ident), &f, sizeof(f), BPF_NOEXIST) &&
+		bpf_map__lookup_elem(s->bpf->maps.py_funcs, &ident, sizeof(ident), &f, sizeof(f), 0))
+		return 0;
+	return f.func;
+}
 
 void session__unwant(struct session *s, uint64_t ident, uint32_t func, bool named)
 {

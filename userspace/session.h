@@ -56,8 +56,13 @@ bool session__has_python(const struct session *s);
 int session__want_name(struct session *s, enum rt_py_name kind, uint64_t hash, uint32_t want);
 /* Every function is: the patterns tell no name that could be looked up. */
 void session__want_all(struct session *s, uint32_t want);
-/* Begins to look at the Python stacks of a process. -ESRCH: it is not traced, or gone. */
-int session__install_python(struct session *s, pid_t pid, const struct rt_py *py);
+/* Begins to look at the Python stacks of a process. *done has what rt_py_install says. -ESRCH: it is
+ * not traced, or gone. */
+int session__install_python(struct session *s, pid_t pid, const struct rt_py *py,
+	struct rt_py_install *done);
+/* The id of a function by its identity (python_frame.ident), as the kernel's side has it or will have
+ * it; want: enum rt_py_want, if it did not know it. 0: there is none to be had. */
+uint32_t session__python_id(struct session *s, uint64_t ident, uint32_t want);
 /* A function that was told of is not wanted after all; `named`: but its name is. */
 void session__unwant(struct session *s, uint64_t ident, uint32_t func, bool named);
 

@@ -27,6 +27,8 @@ struct open {
 	const struct fact_func *func;
 	uint64_t lost;		      /* events of the program lost when it began */
 	bool inherited;
+	bool told; /* from outside; span is 0 */
+	uint64_t time_ns;
 	bool aside; /* inherited from a thread of the parent that was probably not the one that
 		     * forked: for its return only */
 	unsigned int *held;
@@ -78,6 +80,14 @@ static void thread__free(struct spans *s, struct thread *t)
 		open__clear(&t->open[i]);
 	free(t->open);
 	free(t);
+}
+
+static void thread__drop(struct spans *s, struct thread *t, size_t i)
+{
+	open__clear(&t->open[i]);
+	memmove(&t->open[i], &t->open[i + 1], (t->n - i - 1) * sizeof(*t->open));
+	if (!--t->n)
+		thread__free(s, t);
 }
 
 static struct thread *thread__find(const struct spans *s, uint32_t tid)
@@ -285,7 +295,8 @@ static bool is_stale(const struct open *o, const struct span_event *ev)
 int spans__enter(struct spans **spans, const struct catalog *cat, const struct span_event *ev,
 	struct span_specs *held)
 {
-	struct open o = { .span = ev->span, .func = ev->func, .lost = ev->lost };
+	struct open o = { .span = ev->span, .func = ev->func, .lost = ev->lost, .told = ev->told,
+		.time_ns = ev->time_ns };
 	const struct catalog_spec *spec;
 	struct thread *t;
 	struct spans *s;
@@ -304,7 +315,7 @@ int spans__enter(struct spans **spans, const struct catalog *cat, const struct s
 		err = holds > 0 ? spans__put(s, ev->func->specs[i]) : holds;
 	}
 	*held = (struct span_specs){ .ids = s->out, .n = s->n_out };
-	if (err || !ev->span || (t && t->n >= MAX_OPEN))
+	if (err || !(ev->span || ev->told) || (t && t->n >= MAX_OPEN))
 		return err;
 	t = thread__get(s, ev->tid);
 	o.held = copy_ids(s->out, s->n_out);
@@ -365,13 +376,51 @@ int spans__leave(struct spans **spans, const struct catalog *cat, const struct s
 			err = spans__put(s, o->held[i]);
 		at = o - t->open;
 		thread__sweep(t, at + 1, is_doubtful, ev);
-		open__clear(o);
-		memmove(o, o + 1, (t->n - at - 1) * sizeof(*o));
-		if (!--t->n)
-			thread__free(s, t);
+		thread__drop(s, t, at);
 	}
 	*held = (struct span_specs){ .ids = s->out, .n = s->n_out };
 	return err;
+}
+
+bool spans__told(struct spans *s, const struct span_event *ev, bool keep)
+{
+	struct thread *t = thread__find(s, ev->tid);
+	size_t i;
+
+	for (i = 0; t && i < t->n; i++)
+		if (t->open[i].told && t->open[i].func == ev->func)
+			break;
+	if (!t || i == t->n)
+		return false;
+	if (keep) {
+		t->open[i].told = false;
+		t->open[i].span = ev->span;
+		t->open[i].lost = ev->lost;
+		return true;
+	}
+	thread__drop(s, t, i);
+	return true;
+}
+
+int spans__gone(struct spans *s, uint32_t tid, uint64_t lost, struct span_gone *gone)
+{
+	struct thread *t = thread__find(s, tid);
+	struct open *o = NULL;
+	size_t i;
+	int err = 0;
+
+	for (i = t ? t->n : 0; i-- && !o;)
+		if (t->open[i].told)
+			o = &t->open[i];
+	if (!o)
+		return 0;
+	s->n_out = 0;
+	for (i = 0; i < o->n_held && o->lost == lost && !err; i++)
+		err = spans__put(s, o->held[i]);
+	*gone = (struct span_gone){ .func = o->func, .since_ns = o->time_ns,
+		.held = { .ids = s->out, .n = s->n_out } };
+	thread__drop(s, t, o - t->open);
+	return err ? err : 1;
 }
 
 /* --- fork ------------------------------------------------------------------------------------- */

@@ -14,6 +14,9 @@
  * A return may have been lost. What was open when events of the program were lost is in doubt: it
  * counts for "inside", not for "outermost", and is dropped when a span below it returns, or when
  * its function or its number is entered again.
+ *
+ * What was seen from outside in a thread that slept when tracing began is open until the thread runs.
+ * First of all that thread then tells what is open still, and the rest has returned.
  */
 #ifndef SPANS_H
 #define SPANS_H
@@ -31,6 +34,8 @@ struct span_event {
 	uint32_t span; /* 0: not opened */
 	bool inherited;
 	const struct fact_func *func;
+	bool told; /* at an entry: seen from outside in a thread that sleeps. It has no number yet */
+	uint64_t time_ns;
 	const char *caller; /* qualified name; NULL: not known */
 	uint64_t lost;	    /* events of the program that were lost up to here */
 };
@@ -46,6 +51,18 @@ int spans__enter(struct spans **spans, const struct catalog *cat, const struct s
 	struct span_specs *held);
 int spans__leave(struct spans **spans, const struct catalog *cat, const struct span_event *ev,
 	struct span_specs *held);
+/* The thread runs, and tells of what was open: was it known from outside? Then it gets its number
+ * (`keep`), or is forgotten, and there is nothing to be said of it. */
+bool spans__told(struct spans *spans, const struct span_event *ev, bool keep);
+/* One that was known from outside and has returned, the innermost first, now that the thread has told
+ * what is open. Where events were lost that may have told of it, it is only forgotten. 1; 0: there is
+ * none; -ENOMEM. */
+struct span_gone {
+	const struct fact_func *func;
+	uint64_t since_ns; /* of its entry, the last time it was seen */
+	struct span_specs held;
+};
+int spans__gone(struct spans *spans, uint32_t tid, uint64_t lost, struct span_gone *gone);
 /* What is open in the parent is open in the child, in its one thread. -ENOMEM. */
 int spans__fork(struct spans **child, uint32_t child_tid, const struct spans *parent,
 	uint32_t parent_pid);

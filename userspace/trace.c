@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "absent.h"
 #include "event.h"
 #include "fact.h"
 #include "launch.h"
@@ -23,6 +24,7 @@
 #include "output.h"
 #include "preflight.h"
 #include "probes.h"
+#include "pyinstall.h"
 #include "pytrace.h"
 #include "role.h"
 #include "selection.h"
@@ -44,6 +46,8 @@ struct tracer {
 	struct session *session;
 	struct probes *probes;
 	struct pytrace *python;
+	struct pyinstall *install;
+	size_t absent; /* labels of the profile that were said not to be there */
 	struct role_rules *roles;
 	struct watch *watch;
 	struct launch *launch;
@@ -243,21 +247,13 @@ static int on_stuck(void *ctx)
 
 /* --- setting up ------------------------------------------------------------------------------------- */
 
-static bool wants_python(const struct selection *sel)
-{
-	for (size_t i = 0; i < sel->n; i++)
-		if (sel->specs[i]->type == SPEC_PYTHON)
-			return true;
-	return false;
-}
-
 static int open_session(struct tracer *t)
 {
 	struct session_config config = {.ring_bytes = t->opt->ring_bytes,
 		.max_funcs = MAX_MISSED,
 		.follow_children = t->opt->follow_children,
 		.uretprobes = t->opt->returns == RETURN_URETPROBE,
-		.python = wants_python(&t->sel),
+		.python = selection__has_python(&t->sel),
 		.markers = t->opt->markers};
 	char err[1024] = "";
 	int ret = session__open(&config, &t->session, err, sizeof(err));
@@ -300,7 +296,6 @@ static int open_probes(struct tracer *t)
 		.session = t->session,
 		.emit = emit,
 		.ctx = t};
-
 	struct pytrace_config python = {.specs = t->sel.specs,
 		.n_specs = t->sel.n,
 		.session = t->session,
@@ -309,6 +304,10 @@ static int open_probes(struct tracer *t)
 	char err[512] = "";
 	int ret;
 
+	t->install = pyinstall__new(t->sel.specs, t->sel.n);
+	if (!t->install)
+		return -ENOMEM;
+	config.install = python.install = t->install;
 	t->probes = probes__new(&config);
 	t->python = pytrace__new(&python);
 	if (!t->probes || !t->python)
@@ -353,36 +352,10 @@ static int scan_due(struct tracer *t)
 	return 0;
 }
 
-/* What was asked for with -f must be there, or be able to come; a profile may name functions that
- * this version does not have, which is told. */
-static int judge_specs(struct tracer *t)
+static void say_absent(struct tracer *t)
 {
-	size_t missing = 0;
-	char why[2048];
-	bool seen;
-
-	for (size_t i = 0; i < t->sel.n; i++) {
-		if (!probes__unmatched(t->probes, i, &seen, why, sizeof(why)))
-			continue;
-		missing++;
-		if (i < t->sel.first_own) {
-			log_debug("%s: %s", t->sel.specs[i]->text, why);
-		} else if (seen) {
-			log_error("-f %s: %s", t->sel.specs[i]->text, why);
-			return -ENOENT;
-		} else if (strchr(t->sel.specs[i]->binary, '/') && access(t->sel.specs[i]->binary, F_OK)) {
-			log_error("-f %s: %s: %s", t->sel.specs[i]->text, t->sel.specs[i]->binary,
-				strerror(errno));
-			return -ENOENT;
-		} else {
-			log_warn("-f %s: %s; it will be attached when one loads it", t->sel.specs[i]->text,
-				why);
-		}
-	}
-	if (missing && missing > t->sel.n - t->sel.first_own)
-		log_info("%zu of %zu checkpoints match nothing now (--list says which and why)", missing,
-			t->sel.n);
-	return 0;
+	t->absent = absent_say(&t->sel, t->probes, t->install, t->opt->lang,
+		log_level() >= LOG_DEBUG, t->absent);
 }
 
 static int attach_all(struct tracer *t)
@@ -390,6 +363,10 @@ static int attach_all(struct tracer *t)
 	char err[1024] = "";
 	int ret = 0;
 
+	for (size_t i = 0; i < t->opt->n_pids; i++)
+		pyinstall__process(t->install, t->opt->pids[i]);
+	if (t->opt->argv)
+		pyinstall__command(t->install, t->opt->argv);
 	for (size_t i = 0; !ret && wants_scans(t) && i < t->opt->n_pids; i++) {
 		ret = probes__scan(t->probes, t->opt->pids[i], true, err, sizeof(err));
 		if (ret == -ESRCH)
@@ -412,9 +389,10 @@ static int begin(struct tracer *t)
 	t->start_ns = clock_ns(CLOCK_MONOTONIC);
 	err = attach_all(t);
 	if (!err)
-		err = judge_specs(t);
+		err = absent_judge(&t->sel, t->probes);
 	if (err)
 		return err;
+	say_absent(t);
 	decide_points(t);
 	err = emit_host(t); /* it says whether there are points */
 	if (!err)
@@ -502,6 +480,7 @@ static int learn(struct tracer *t)
 		err = pytrace__tick(t->python, t->now_ns);
 	if (!err && probes__matched(t->probes) + pytrace__processes(t->python) != before) {
 		decide_points(t);
+		say_absent(t);
 		err = probes__tell(t->probes);
 	}
 	return err ? err : watch__tick(t->watch, t->now_ns);
@@ -599,6 +578,7 @@ static int close_all(struct tracer *t, int err)
 	tally__free(t->tally);
 	probes__free(t->probes);
 	pytrace__free(t->python);
+	pyinstall__free(t->install);
 	session__close(t->session);
 	watch__free(t->watch);
 	role_rules__free(t->roles);
