@@ -204,12 +204,12 @@ vllm: deps
 test-vllm: vllm ## trace a real vLLM and check all it says (root, BPF, PyPI, half an hour)
 	$(if $(VLLM_DEBIAN_VENV),$(Q)PYTHON=$(STRIPPED) sh tests/vllm/setup.sh $(VLLM_DEBIAN_VENV) \
 		$(VLLM_VERSION))
-	$(Q)$(vllm_python) tests/vllm/check.py --tool $(TOOL) --venv $(VLLM_VENV) \
+	$(Q)$(vllm_python) -B tests/vllm/check.py --tool $(TOOL) --venv $(VLLM_VENV) \
 		--version $(VLLM_VERSION) --model $(VLLM_MODEL) --weights $(VLLM_WEIGHTS) \
 		$(if $(VLLM_DEBIAN_VENV),--debian-venv $(VLLM_DEBIAN_VENV)) $(VLLM_CHECK)
 
 bench-vllm: vllm ## measure what tracing costs a real vLLM (root, BPF, PyPI, quiet machine)
-	$(Q)$(vllm_python) tests/vllm/cost.py --tool $(TOOL) --venv $(VLLM_VENV) \
+	$(Q)$(vllm_python) -B tests/vllm/cost.py --tool $(TOOL) --venv $(VLLM_VENV) \
 		--model $(VLLM_MODEL) $(VLLM_COST)
 
 # --- demo ---------------------------------------------------------------------------------------
