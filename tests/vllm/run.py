@@ -126,6 +126,7 @@ def environment(args):
     if args.truth:
         args.truth.mkdir(parents=True, exist_ok=True)
         env["RAMTRACE_TRUTH_DIR"] = str(args.truth.resolve())
+        env["RAMTRACE_TRUTH_SLOW"] = str(args.slow)
         env["PYTHONPATH"] = ":".join(filter(None, [str(HERE / "truth"), env.get("PYTHONPATH")]))
     return env
 
@@ -251,6 +252,7 @@ def main():
     p.add_argument("--load-format", choices=["dummy", "safetensors"], default="dummy")
     p.add_argument("--safetensors-load-strategy", choices=["lazy", "eager"])
     p.add_argument("--truth", type=pathlib.Path, metavar="DIR", help="measure from inside, into DIR")
+    p.add_argument("--slow", type=float, default=0, help="with --truth: seconds that loading takes longer")
     p.add_argument("--prefix", default="", metavar="CMD", help="what to put in front of the command")
     p.add_argument("--attach", metavar="CMD", help="run as soon as the server's process exists, {pid}")
     p.add_argument("--linger", type=float, default=0, help="seconds between the answer and SIGINT")
