@@ -214,8 +214,8 @@ bench-vllm: vllm ## measure what tracing costs a real vLLM (root, BPF, PyPI, qui
 
 # --- demo ---------------------------------------------------------------------------------------
 
-demo: deps ## set up, build, and trace a real Redis
-	@$(call install_missing,redis-server)
+demo: deps ## set up, build, and trace a Python server and its workers
+	@$(call install_missing,python3)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)sh tests/demo.sh $(TOOL) tests/data/demo.tape
 

@@ -37,6 +37,37 @@ static __always_inline struct pt_regs *kcompat_user_regs(struct task_struct *tas
 				  bpf_core_type_size(struct pt_regs));
 }
 
+/* task->state became __state in 2f064a59a11f (5.14). */
+struct task_struct___old_state {
+	volatile long state;
+} __attribute__((preserve_access_index));
+
+/* Is it about to sleep, rather than made to wait for the processor? For looks at a switch. */
+static __always_inline bool kcompat_sleeps(struct task_struct *task)
+{
+	struct task_struct___old_state *old = (void *)task;
+
+	if (bpf_core_field_exists(task->__state))
+		return BPF_CORE_READ(task, __state);
+	return BPF_CORE_READ(old, state);
+}
+
+/* Where the thread is in its program: instruction and stack pointer. */
+static __always_inline void kcompat_user_place(struct task_struct *task, u64 *ip, u64 *sp)
+{
+#if defined(__TARGET_ARCH_x86)
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+		*ip = regs->ip;
+		*sp = regs->sp;
+		return;
+	}
+#endif
+	*ip = PT_REGS_IP_CORE(kcompat_user_regs(task));
+	*sp = PT_REGS_SP_CORE(kcompat_user_regs(task));
+}
+
 /* Since a35b9af4ec2c (6.2) kernel memory can be read without a helper, where it is known to be there
  * (what is not reads as 0). Only for programs that are not loaded elsewhere: before a5d827275241
  * (5.16) the verifier refuses the very call, reached or not. */

@@ -15,7 +15,7 @@
 #include "ring.bpf.h"
 #include "pyframe.bpf.h"
 
-#define PY_CODE_BYTES 136 /* of a code object that are read: what rt_py names lies within */
+#define PY_CODE_BYTES 80 /* of a code object that are read, from the first line's number on */
 #define PY_STR_BYTES  40  /* of a string: length, hash, state */
 #define PY_STR_LENGTH 16  /* PyASCIIObject: Include/cpython/unicodeobject.h, 3.8 to 3.15 */
 #define PY_STR_HASH   24
@@ -89,18 +89,18 @@ struct py_code {
 	u32 firstlineno;
 };
 
-static __always_inline int py_read_code(struct py_thread *pt, const struct rt_py *py, u64 code,
-	struct py_code *c)
+static __always_inline int py_read_code(const struct rt_py *py, u64 code, struct py_code *c)
 {
+	u32 from = py->code_firstlineno & ~7U; /* the first of those that are wanted */
 	u32 name = py->code_qualname == RT_PY_NONE ? py->code_name : py->code_qualname;
-	u64 hash = 0;
+	u64 words[16] = {}, hash = 0;
 
-	if (bpf_probe_read_user(pt->words, PY_CODE_BYTES, (void *)code))
+	if (bpf_probe_read_user(words, PY_CODE_BYTES, (void *)(code + from)))
 		return -1;
 	c->addr = code;
-	c->file = py_word(pt, py->code_filename);
-	c->name = py_word(pt, name);
-	c->firstlineno = py_word(pt, py->code_firstlineno) >> (py->code_firstlineno & 4 ? 32 : 0);
+	c->file = words[((py->code_filename - from) >> 3) & 15];
+	c->name = words[((name - from) >> 3) & 15];
+	c->firstlineno = words[0] >> (py->code_firstlineno & 4 ? 32 : 0);
 	if (bpf_probe_read_user(&hash, sizeof(hash), (void *)(c->name + PY_STR_HASH)))
 		return -1;
 	c->ident = py_mix(py_mix(py_mix(py_mix(py->space, code), c->file), hash), c->firstlineno);
@@ -291,48 +291,49 @@ static __always_inline u32 py_judge(struct py_thread *pt, const struct rt_py *py
 	return want;
 }
 
-/* The entry of a function in py_funcs; NULL: nobody wants it, nor its name. */
-static __noinline struct py_func *py_look_up(struct py_thread *pt, struct rt_py *py, u64 code, u64 globals,
-	u32 naming)
+/* Not static, so that the verifier goes through it once and not for each of those who call it. Returns
+ * the function's id with its enum rt_py_want above it; 0: nobody wants it, nor its name. */
+__noinline u64 py_look_up(struct py_thread *pt, struct rt_py *py, u64 code, u64 globals, u32 naming)
 {
 	struct py_code c = {};
 	struct py_func *f;
 	u8 yes = 1;
 	u32 want;
 
-	if (py_read_code(pt, py, code, &c))
-		return NULL;
+	if (!pt || !py || py_read_code(py, code, &c))
+		return 0;
 	f = bpf_map_lookup_elem(&py_funcs, &c.ident);
 	if (f)
-		return f;
+		return (u64)f->want << 32 | f->func;
 	if (!naming && bpf_map_lookup_elem(&py_unwanted, &c.ident))
-		return NULL;
+		return 0;
 	want = py_judge(pt, py, &c) | naming;
-	if (want)
-		return py_register(pt, py, &c, globals, want);
+	if (want) {
+		f = py_register(pt, py, &c, globals, want);
+		return f ? (u64)f->want << 32 | f->func : 0;
+	}
 	bpf_map_update_elem(&py_unwanted, &c.ident, &yes, BPF_ANY);
-	return NULL;
+	return 0;
 }
 
 static __always_inline u32 py_func_of(struct py_thread *pt, struct rt_py *py, u64 code, u64 globals)
 {
-	struct py_func *f = py_look_up(pt, py, code, globals, 0);
+	u64 f = py_look_up(pt, py, code, globals, 0);
+	u32 want = f >> 32;
 
-	if (!f)
-		return 0;
-	if (f->want & (RT_PY_WANTED | RT_PY_SIGN))
+	if (want & (RT_PY_WANTED | RT_PY_SIGN))
 		py->flags |= RT_PY_ARMED;
-	if (!(f->want & RT_PY_WANTED))
+	if (!(want & RT_PY_WANTED))
 		return 0;
-	return f->func | (f->want & RT_PY_CALLER ? PY_FN_CALLER : 0);
+	return (u32)f | (want & RT_PY_CALLER ? PY_FN_CALLER : 0);
 }
 
 /* The id of a function of which only the name is wanted. */
 static __always_inline u32 py_name_of(struct py_thread *pt, struct rt_py *py, u64 code)
 {
-	struct py_func *f = py_look_up(pt, py, code, 0, RT_PY_NAMED);
+	u64 f = py_look_up(pt, py, code, 0, RT_PY_NAMED);
 
-	return f ? f->func : RT_NO_FUNC;
+	return f ? (u32)f : RT_NO_FUNC;
 }
 
 #endif

@@ -17,7 +17,7 @@
  * That nothing has changed beyond is certain only once the whole stack was compared. But a frame
  * whose instruction has not moved has not been run, and its callers neither; a new call from the
  * same place looks alike, so two such frames in a row are asked for, the innermost wanted one
- * beyond is looked at too, and every PY_FULL_EVERY-th walk compares all.
+ * beyond is looked at too, and from time to time a walk compares all.
  *
  * Everything here reads the traced process by bpf_probe_read_user and nothing else, and is compiled
  * into tests that give it a memory of their own.
@@ -32,15 +32,16 @@
 #define PY_WALK_MAX	1024
 #define PY_THREADS_MAX	4096
 #define PY_THREAD_BYTES 192 /* of a PyThreadState that are read: what rt_py names lies within */
+#define PY_NARROW	80 /* bytes of a frame that hold all of it in 3.11 and later, */
+#define PY_WIDE		112 /* and before */
 #define PY_WORDS	32  /* room for that, or for a frame; a power of two */
-#define PY_FULL_EVERY	16
-#define PY_FULL_NS	1000000ULL
+#define PY_VAIN_NS	1000000ULL
 #define PY_VAIN_TRIES	64 /* new threads fault in pages before their PyThreadState knows them */
 
 struct py_frame {
-	u64 frame, code, instr;
-	u32 globals; /* folded */
-	u32 func;    /* id and PY_FN flags if it is wanted, else 0 */
+	u64 frame, code, instr, globals;
+	u32 func; /* id and PY_FN flags if it is wanted, else 0 */
+	u32 pad;
 };
 
 #define PY_FN_ID     (RT_PY_FUNC_END - 1)
@@ -62,12 +63,9 @@ struct py_thread {
 	u64 mm; /* of which all of this is; 0: nothing yet */
 	u64 tstate, interp;
 	u64 vain_head, vain_ns; /* of the list that the thread was last sought in, in vain */
-	u64 full_ns;		/* when the whole stack was compared last */
-	u64 look_ns;		/* the last look, */
-	u64 others, own;	/* and how often other tasks, and this one, had changed the mm by then */
-	u64 sure_ns, sure_own;	/* the same of the last one that compared the whole stack */
+	u64 sure_ns;		/* when the whole stack was compared last, */
+	u64 sure_others, sure_own; /* and how often other tasks, and this one, had changed the mm by then */
 	u32 vain;
-	u32 quick; /* walks since the last full one */
 	u32 depth; /* frames of the stack, */
 	u32 floor; /* of which the record holds those above this one */
 	u32 n_refs;
@@ -81,10 +79,12 @@ struct py_thread {
 	u32 match_top;	/* of the first, */
 	u32 match_fresh; /* and how many were fresh by then */
 	u32 still;	/* frames in a row whose instruction has not moved */
+	u32 anchor;	/* depth of the innermost frame of an open span; 0: none is open */
 	u32 top_still;	/* the innermost frame is the one it was, at the same instruction */
 	u32 wanted;	/* some fresh frame is */
 	u32 done, failed, changed;
-	u32 unsure;	/* a change was found that quick walks may have passed over */
+	u32 full;	/* the whole stack was compared, or taken anew */
+	u32 unsure;	/* a change was found that quick looks may have passed over */
 	u32 push_from;	/* fresh frames below this one, outermost first, have their spans */
 	u64 seek;	/* the interpreter whose threads are looked through, */
 	u64 found;	/* and what was found */
@@ -131,11 +131,24 @@ static __always_inline u32 py_known(struct py_thread *pt, u64 frame)
 
 /* --- the thread ----------------------------------------------------------------------------------- */
 
+/* The innermost frame of the PyThreadState that was read last becomes *frame, 0 if it has none. */
+static __always_inline int py_first(struct py_thread *pt, const struct rt_py *py, u64 *frame)
+{
+	u64 at = py_word(pt, py->thread_frame);
+
+	if (at && py->cframe_frame != RT_PY_NONE &&
+		bpf_probe_read_user(&at, sizeof(at), (void *)(at + py->cframe_frame)))
+		return -1;
+	*frame = at;
+	return 0;
+}
+
 /* bpf_loop callback: one PyThreadState, or the step to the next interpreter. */
 static long py_seek_step(u32 i, struct py_walk *w)
 {
 	struct py_thread *pt = w->pt;
 	struct rt_py *py = w->py;
+	u64 frame;
 
 	if (!pt->at) {
 		if (i && bpf_probe_read_user(&pt->seek, sizeof(pt->seek), (void *)(pt->seek + py->interp_next))) {
@@ -160,7 +173,12 @@ static long py_seek_step(u32 i, struct py_walk *w)
 	if (py_word(pt, py->thread_id) == w->self) {
 		pt->found = pt->at;
 		pt->interp = pt->seek;
-		if (py_word(pt, py->thread_frame)) {
+		if (py_first(pt, py, &frame)) {
+			pt->failed = 1;
+			return 1;
+		}
+		if (frame) {
+			pt->vain = 0;
 			pt->done = 1;
 			return 1;
 		}
@@ -169,29 +187,34 @@ static long py_seek_step(u32 i, struct py_walk *w)
 	return 0;
 }
 
-/* Was this thread sought in this very list, in vain, and not long ago? */
+/* Was this thread sought in this very list, and not found with frames, not long ago? */
 static __always_inline bool py_in_vain(struct py_thread *pt, u64 head, u64 now)
 {
-	if (head == pt->vain_head && pt->vain >= PY_VAIN_TRIES && now - pt->vain_ns < PY_FULL_NS)
+	if (head == pt->vain_head && pt->vain >= PY_VAIN_TRIES && now - pt->vain_ns < PY_VAIN_NS)
 		return true;
-	pt->vain = head == pt->vain_head ? pt->vain + 1 : 1;
+	if (head != pt->vain_head)
+		pt->vain = 0;
+	pt->vain++;
 	pt->vain_head = head;
 	pt->vain_ns = now;
 	return false;
 }
 
-/* Finds the thread's PyThreadState, which is 0 if it has none. Negative: unreadable. */
+/* Finds the thread's PyThreadState, 0 if it has none; or leaves the one that is known, if it was
+ * sought in vain not long ago. Negative: unreadable. */
 static __noinline int py_seek(struct py_walk *w, u64 now)
 {
 	struct py_thread *pt = w->pt;
 	u64 head = 0;
 
-	pt->tstate = pt->found = pt->at = pt->seek = 0;
+	pt->found = pt->at = pt->seek = 0;
 	pt->done = pt->failed = 0;
 	if (bpf_probe_read_user(&pt->seek, sizeof(pt->seek), (void *)w->py->interpreters))
 		return -1;
-	if (!pt->seek)
+	if (!pt->seek) {
+		pt->tstate = 0;
 		return 0;
+	}
 	if (bpf_probe_read_user(&head, sizeof(head), (void *)(pt->seek + w->py->interp_threads)))
 		return -1;
 	if (py_in_vain(pt, head, now))
@@ -200,34 +223,38 @@ static __noinline int py_seek(struct py_walk *w, u64 now)
 	if (!pt->done)
 		return -1;
 	pt->tstate = pt->found;
-	if (pt->found)
-		pt->vain = 0;
 	return 0;
+}
+
+/* Is what is known of the thread right? One read tells whose a PyThreadState is and where its frames
+ * begin: pt->at, 0 if there are none. */
+static __always_inline bool py_is_ours(struct py_walk *w)
+{
+	struct py_thread *pt = w->pt;
+
+	pt->at = 0;
+	return pt->tstate && !bpf_probe_read_user(pt->words, PY_THREAD_BYTES, (void *)pt->tstate) &&
+	       py_word(pt, w->py->thread_id) == w->self && !py_first(pt, w->py, &pt->at);
 }
 
 /* pt->at becomes the innermost frame, or 0 if there is none. */
 static __noinline int py_innermost(struct py_walk *w, u64 now)
 {
 	struct py_thread *pt = w->pt;
-	struct rt_py *py = w->py;
 
-	/* one read tells both whose it is and where its frames begin */
-	if (!pt->tstate || bpf_probe_read_user(pt->words, PY_THREAD_BYTES, (void *)pt->tstate) ||
-		py_word(pt, py->thread_id) != w->self) {
-		if (py_seek(w, now))
-			return -1;
-		if (!pt->tstate) {
-			pt->at = 0;
-			return 0;
-		}
-		if (bpf_probe_read_user(pt->words, PY_THREAD_BYTES, (void *)pt->tstate))
-			return -1;
-	}
-	pt->at = py_word(pt, py->thread_frame);
-	if (py->cframe_frame != RT_PY_NONE && pt->at &&
-		bpf_probe_read_user(&pt->at, sizeof(pt->at), (void *)(pt->at + py->cframe_frame)))
+	if (!py_is_ours(w))
+		pt->tstate = 0;
+	else if (pt->at)
+		return 0;
+	/* One without frames may be freed memory: a native thread gets a new one for each time that it
+	 * calls Python. */
+	if (py_seek(w, now))
 		return -1;
-	return 0;
+	if (!pt->tstate) {
+		pt->at = 0;
+		return 0;
+	}
+	return py_is_ours(w) ? 0 : -1;
 }
 
 /* --- the frames ------------------------------------------------------------------------------------- */
@@ -238,30 +265,31 @@ struct py_view {
 	bool shim;
 };
 
-static __always_inline int py_read_frame(struct py_thread *pt, struct rt_py *py, u64 at, struct py_view *v)
+/* Onto the stack: what is copied to other memory of the kernel is checked at length. */
+static __always_inline int py_read_frame(const struct rt_py *py, u64 at, struct py_view *v)
 {
-	u32 n = py->frame_bytes;
+	u64 words[RT_PY_FRAME_LEN / 8] = {};
+	long err;
 
-	barrier_var(n);
-	n &= RT_PY_FRAME_LEN - 1;
-	if (bpf_probe_read_user(pt->words, n, (void *)at))
+	if (py->frame_bytes > PY_NARROW)
+		err = bpf_probe_read_user(words, PY_WIDE, (void *)at);
+	else
+		err = bpf_probe_read_user(words, PY_NARROW, (void *)at);
+	if (err)
 		return -1;
-	v->code = py_word(pt, py->frame_code);
-	v->back = py_word(pt, py->frame_back);
-	v->globals = py_word(pt, py->frame_globals);
-	v->instr = py_word(pt, py->frame_instr);
+	v->code = words[(py->frame_code >> 3) & 15];
+	v->back = words[(py->frame_back >> 3) & 15];
+	v->globals = words[(py->frame_globals >> 3) & 15];
+	v->instr = words[(py->frame_instr >> 3) & 15];
 	if (py->flags & RT_PY_TAGGED)
 		v->code &= ~7ULL;
 	if (py->flags & RT_PY_LASTI)
 		v->instr = (u32)(v->instr >> (py->frame_instr & 4 ? 32 : 0));
-	v->shim = py->frame_owner != RT_PY_NONE &&
-		  ((const u8 *)pt->words)[py->frame_owner & (RT_PY_FRAME_LEN - 1)] >= py->shim_owner;
+	v->shim = false;
+	if (py->frame_owner != RT_PY_NONE)
+		v->shim = (u8)(words[(py->frame_owner >> 3) & 15] >> (py->frame_owner & 7) * 8) >=
+			  py->shim_owner;
 	return 0;
-}
-
-static __always_inline u32 py_fold(u64 globals)
-{
-	return (u32)(globals >> 4) ^ (u32)(globals >> 36);
 }
 
 static __always_inline void py_stop(struct py_thread *pt)
@@ -278,7 +306,7 @@ static __always_inline void py_take_fresh(struct py_thread *pt, u64 at, const st
 	f->frame = at;
 	f->code = v->code;
 	f->instr = v->instr;
-	f->globals = py_fold(v->globals);
+	f->globals = v->globals;
 	f->func = func;
 	if (func)
 		pt->wanted = 1;
@@ -293,18 +321,28 @@ static __always_inline long py_matched(struct py_thread *pt, struct py_frame *r,
 		pt->match_fresh = pt->n_fresh;
 		if (depth == pt->depth && !pt->n_fresh && pt->mode == PY_QUICK)
 			pt->top_still = r->instr == instr;
-	} else if (depth != pt->match - 1) {
-		pt->changed = 1;
-		return 1;
 	}
 	pt->match = depth;
 	pt->still = r->instr == instr ? pt->still + 1 : 0;
 	r->instr = instr;
-	/* beyond the floor nothing is known; but depth 1 has to be the end, which is still to come */
-	if (depth == 1 || ((pt->mode != PY_QUICK || pt->still < 2) && depth != pt->floor + 1))
+	/* Beyond the floor nothing is known; but depth 1 has to be the end, which is still to come. An open
+	 * span's frame that has not moved is amid a call, and so is all that called it. */
+	if (depth == 1 || ((pt->mode != PY_QUICK || pt->still < 2) && depth != pt->floor + 1 &&
+				  (depth != pt->anchor || !pt->still)))
 		return 0;
 	py_stop(pt);
 	return 1;
+}
+
+/* The depth that a frame has in the record, 0: none. That of the caller of one that matched has to be
+ * the next: the index may have lost it, where several share a slot. */
+static __always_inline u32 py_depth_of(struct py_thread *pt, u64 at)
+{
+	u32 next = pt->match - 1;
+
+	if (!pt->match)
+		return py_known(pt, at);
+	return py_record(pt, next)->frame == at ? next : 0;
 }
 
 /* bpf_loop callback: one frame, from the innermost outwards. */
@@ -325,8 +363,8 @@ static long py_step(u32 i, struct py_walk *w)
 		pt->done = 1;
 		return 1;
 	}
-	depth = py_known(pt, at);
-	if (py_read_frame(pt, w->py, at, &v)) {
+	depth = py_depth_of(pt, at);
+	if (py_read_frame(w->py, at, &v)) {
 		/* Swapped out perhaps. What the record has of it stands, if it has it. */
 		if (!pt->match && depth) {
 			pt->match_top = depth;
@@ -343,7 +381,7 @@ static long py_step(u32 i, struct py_walk *w)
 	if (v.shim)
 		return 0;
 	r = py_record(pt, depth);
-	same = depth && r->code == v.code && r->globals == py_fold(v.globals);
+	same = depth && r->code == v.code && r->globals == v.globals;
 	if (pt->mode != PY_REWRITE) {
 		if (same)
 			return py_matched(pt, r, depth, v.instr);
@@ -387,23 +425,26 @@ static __always_inline bool py_wanted_changed(struct py_walk *w)
 	if (depth >= pt->match || depth <= pt->floor)
 		return false;
 	r = py_record(pt, depth);
-	if (py_read_frame(pt, w->py, r->frame, &v))
+	if (py_read_frame(w->py, r->frame, &v))
 		return false;
-	return r->code != v.code || r->globals != py_fold(v.globals) || r->instr != v.instr;
+	return r->code != v.code || r->globals != v.globals || r->instr != v.instr;
 }
 
 /*
- * Walks the current thread's stack. Afterwards pt->fresh has the frames that are new, innermost
+ * Walks the current thread's stack; `full`: to its end in any case. Afterwards pt->fresh has the frames that are new, innermost
  * first, and pt->known says on which depth they lie. Negative: it could not be read to its end, and
- * nothing has changed.
+ * nothing has changed. (Not static: see py_look_up.)
  */
-static __noinline int py_walk(struct py_walk *w, u64 now)
+__noinline int py_walk(struct py_thread *pt, struct rt_py *py, u64 self, u64 now, u32 full)
 {
-	struct py_thread *pt = w->pt;
-	bool full;
+	struct py_walk walk = {.pt = pt, .py = py, .self = self}, *w = &walk;
 	u64 first;
 
-	pt->n_fresh = pt->known = pt->wanted = pt->top_still = 0;
+	if (!pt || !py)
+		return -1;
+	pt->full = full;
+	pt->anchor = pt->n_refs ? pt->refs[(pt->n_refs - 1) & (PY_SPANS - 1)].depth : 0;
+	pt->n_fresh = pt->known = pt->wanted = pt->top_still = pt->unsure = 0;
 	if (py_innermost(w, now))
 		return -1;
 	first = pt->at;
@@ -412,22 +453,16 @@ static __noinline int py_walk(struct py_walk *w, u64 now)
 		pt->top_still = !pt->depth;
 		return 0;
 	}
-	full = ++pt->quick >= PY_FULL_EVERY || now - pt->full_ns >= PY_FULL_NS;
 	py_run(w, first, PY_QUICK);
-	pt->unsure = 0;
 	if (pt->done && pt->known && (full || py_wanted_changed(w))) {
 		py_run(w, first, PY_FULL);
 		/* quick walks may have passed over it, since the last full one */
 		pt->unsure = pt->changed && full && pt->sure_ns;
-		full = true;
+		pt->full = 1;
 	}
 	if (pt->changed) {
-		full = true;
+		pt->full = 1;
 		py_run(w, first, PY_REWRITE);
-	}
-	if (full) {
-		pt->full_ns = now;
-		pt->quick = 0;
 	}
 	return pt->done ? 0 : -1;
 }

@@ -12,6 +12,7 @@
 
 #include "proc.bpf.h"
 #include "pycode.bpf.h"
+#include "pyquick.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -37,42 +38,6 @@ static __always_inline u64 thread_pointer(struct task_struct *task)
 	return BPF_CORE_READ(task, thread.fsbase);
 #else
 	return BPF_CORE_READ(task, thread.uw.tp_value);
-/* Ends all spans of a thread, with the RSS that its program had last. `sp` is where it was when it
- * ended, for what was over before; 0: not known any more. */
-static __always_inline void end_spans(struct task_struct *task, struct mm_struct *mm,
-	struct mm_state *st, u64 now, u64 sp)
-{
-	struct look lk = {.st = st, .now = now, .func = RT_NO_FUNC, .sp = sp};
-	struct rt_py *py = NULL;
-	s64 pages[MM_KINDS];
-
-	lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
-	if (!lk.ts || !lk.ts->mm)
-		return;
-	if (lk.ts->depth && st) {
-		if (mm)
-			look_snapshot(&lk, mm, task, pages);
-		else
-			rss_to_wire(&lk.rss, st->cur);
-		if (mm)
-			py = look_python(&lk, task);
-		else if (py_possible())
-			lk.pt = bpf_task_storage_get(&py_threads, task, 0, 0);
-		lk.all = !sp;
-		report_spans(&lk, task, py);
-		lk.all = 1;
-		close_gone(&lk);
-	}
-	for (u32 c = 1; c < RT_MAX_CHUNKS; c++) {
-		struct span_chunk_key key = {.tid = lk.ts->tid, .chunk = c};
-
-		if (bpf_map_delete_elem(&span_chunks, &key))
-			break;
-	}
-	lk.ts->mm = 0;
-	lk.ts->depth = 0;
-}
-
 #endif
 }
 
@@ -88,11 +53,12 @@ static __always_inline struct py_thread *py_thread_get(struct look *lk, struct t
 	}
 	if (pt->mm != lk->ts->mm) {
 		pt->mm = lk->ts->mm;
-		pt->tstate = pt->vain_head = pt->full_ns = 0;
-		pt->depth = pt->floor = pt->n_refs = pt->looks = pt->quick = pt->vain = 0;
-		pt->look_ns = BPF_CORE_READ(task, start_time);
-		pt->others = changes_by_others(lk->ts, lk->st);
-		pt->own = 0;
+		pt->tstate = pt->vain_head = pt->sure_ns = 0;
+		pt->depth = pt->floor = pt->n_refs = pt->looks = pt->vain = 0;
+		lk->ts->py.left = lk->ts->py.foreign = 0;
+		lk->ts->py.look_ns = BPF_CORE_READ(task, start_time);
+		lk->ts->py.others = changes_by_others(lk->ts, lk->st);
+		lk->ts->py.own = 0;
 	}
 	return pt;
 }
@@ -152,7 +118,9 @@ static __always_inline bool py_entering(struct look *lk, const struct py_ref *re
 {
 	struct span *s = span_at(lk->ts, ref->level);
 
-	return s && !s->sp && lk->pt->top_still && lk->sp <= s->own + sizeof(long);
+	if (!s || s->sp || !lk->pt->top_still)
+		return false;
+	return lk->py_entry ? lk->sp < s->own : lk->sp <= s->own + sizeof(long);
 }
 
 static long py_keep_step(u32 i, struct look *lk)
@@ -167,10 +135,11 @@ static long py_keep_step(u32 i, struct look *lk)
 static __always_inline int py_look(struct look *lk, struct task_struct *task, struct rt_py *py)
 {
 	struct py_thread *pt = lk->pt;
-	struct py_walk w = {.pt = pt, .py = py, .self = thread_pointer(task)};
+	bool full = !lk->ts->py.left || (s64)(bpf_jiffies64() - lk->ts->py.until) >= 0;
 
 	lk->walked = 0;
-	if (py_walk(&w, lk->now)) {
+	if (py_walk(pt, py, thread_pointer(task), lk->now, full)) {
+		lk->ts->py.left = 0;
 		count_loss(RT_LOSS_PY_WALK);
 		return -1;
 	}
@@ -181,6 +150,8 @@ static __always_inline int py_look(struct look *lk, struct task_struct *task, st
 		bpf_loop(PY_SPANS, py_drop_ref, lk, 0);
 	if (pt->n_fresh && (pt->wanted || lk->py_kept < pt->n_refs))
 		bpf_loop(PY_FRESH, py_match_ref, lk, 0);
+	if (pt->n_fresh > PY_FRESH && pt->push_from == PY_FRESH)
+		lk->py_kept = pt->n_refs; /* inner ones may have theirs where nothing was kept */
 	for (int i = 0; i < 2 && lk->py_kept < pt->n_refs; i++) {
 		if (!py_entering(lk, &pt->refs[lk->py_kept & (PY_SPANS - 1)]))
 			break;
@@ -196,7 +167,7 @@ static __always_inline int py_look(struct look *lk, struct task_struct *task, st
 /* Is something to be reported of the Python stack? */
 static __always_inline bool py_news(const struct look *lk)
 {
-	return lk->walked && (lk->py_kept < lk->pt->n_refs ||
+	return lk->pt && lk->walked && (lk->py_kept < lk->pt->n_refs ||
 			      (lk->pt->wanted && lk->pt->push_from < py_fresh_count(lk->pt)));
 }
 
@@ -221,7 +192,7 @@ static __noinline u64 py_collections(const struct py_thread *pt, const struct rt
 /* Since when it is not known what the stack was. */
 static __always_inline u64 py_late(const struct look *lk)
 {
-	u64 since = lk->pt->unsure ? lk->pt->sure_ns : lk->pt->look_ns;
+	u64 since = lk->pt->unsure ? lk->pt->sure_ns : lk->ts->py.look_ns;
 
 	return lk->now > since ? lk->now - since : 0;
 }
@@ -231,9 +202,11 @@ static __always_inline u32 py_shared(const struct look *lk)
 {
 	const struct py_thread *pt = lk->pt;
 
-	return changes_by_others(lk->ts, lk->st) != pt->others || lk->ts->own_changes != pt->own ||
-			       (pt->unsure && lk->ts->own_changes != pt->sure_own) ?
-		       RT_F_SHARED : 0;
+	u64 others = changes_by_others(lk->ts, lk->st), own = lk->ts->own_changes;
+
+	if (others != lk->ts->py.others || own != lk->ts->py.own)
+		return RT_F_SHARED;
+	return pt->unsure && (others != pt->sure_others || own != pt->sure_own) ? RT_F_SHARED : 0;
 }
 
 static void py_close_late(const struct look *lk, const struct span *s)
@@ -244,7 +217,8 @@ static void py_close_late(const struct look *lk, const struct span *s)
 	if (lk->pt) {
 		late = py_late(lk);
 		flags |= py_shared(lk);
-		lk->pt->n_refs = s->ordinal;
+		if (lk->pt->n_refs > s->ordinal) /* a sweep goes upwards */
+			lk->pt->n_refs = s->ordinal;
 	}
 	span_report(lk, s, late, flags);
 }
@@ -294,11 +268,13 @@ static __noinline int py_open(struct look *lk, struct rt_py *py, const struct py
 	struct py_ref *ref;
 	struct span *s;
 
-	s = pt->n_refs < PY_SPANS ? span_make(ts, ts->depth) : NULL;
-	if (!s) {
+	if (pt->n_refs >= PY_SPANS) {
 		count_loss(RT_LOSS_SPAN_DEPTH);
 		return 0;
 	}
+	s = span_make(ts, ts->depth);
+	if (!s)
+		return 0;
 	s->sp = o->frame;
 	s->ret = o->code;
 	s->func = o->func & PY_FN_ID;
@@ -345,25 +321,64 @@ static long py_push_step(u32 i, struct py_pushing *p)
 	return 0;
 }
 
+/* A quick look has just found that such a one is open. */
+static __always_inline bool top_is_python(struct thread_state *ts)
+{
+	struct span *s = span_at(ts, ts->depth - 1);
+
+	return s && (s->flags & SPAN_PYTHON);
+}
+
 /* --- one look ---------------------------------------------------------------------------------------- */
 
-/* The Python side of a look, before anything is closed. */
-static __always_inline struct rt_py *look_python(struct look *lk, struct task_struct *task)
+/* The Python side of a look, before anything is closed. NULL: there is nothing new, or nothing is
+ * known: lk->walked tells which. */
+static __always_inline struct rt_py *look_python(struct look *lk, struct task_struct *task, bool at_switch)
 {
 	struct rt_py *py;
 
 	lk->walked = 0;
 	if (!py_possible() || !lk->st->py || lk->ts->borrowed)
 		return NULL;
+	/* one that only lost the processor goes on, and was looked at just now */
+	if (lk->ts->py.looked == bpf_jiffies64() && lk->ts->py.left && at_switch && !kcompat_sleeps(task))
+		return NULL;
+	if (lk->ts->py.foreign && (s64)(bpf_jiffies64() - lk->ts->py.foreign_until) < 0)
+		return NULL;
+	if (py_unchanged(lk->ts, task)) {
+		lk->walked = 1;
+		lk->py_kept = PY_SPANS;
+		return NULL;
+	}
 	py = bpf_map_lookup_elem(&pys, &lk->ts->tgid);
 	if (!py)
 		return NULL;
+	look_now(lk);
+	look_sp(lk, task);
 	lk->pt = py_thread_get(lk, task);
 	if (!lk->pt || py_look(lk, task, py))
 		return NULL;
 	if (py->flags & RT_PY_ARMED)
 		lk->st->py = 2;
 	return py;
+}
+
+/* bpf_loop callback: the span of a function that has returned, below one that is open. */
+static long py_end_hidden(u32 i, struct look *lk)
+{
+	struct py_thread *pt = lk->pt;
+	u32 last = pt->n_refs - 1;
+	struct span *s;
+
+	if (lk->py_kept >= pt->n_refs)
+		return 1;
+	s = span_at(lk->ts, pt->refs[last & (PY_SPANS - 1)].level);
+	if (s && (s->flags & (SPAN_PYTHON | SPAN_CLOSED)) == SPAN_PYTHON && s->ordinal == last) {
+		py_close_late(lk, s);
+		s->flags |= SPAN_CLOSED;
+	}
+	pt->n_refs = last;
+	return 0;
 }
 
 /* Reports what has gone and what is new. */
@@ -375,11 +390,16 @@ static __noinline int report_spans(struct look *lk, struct task_struct *task, st
 	if (py && py_news(lk))
 		lk->gc = py_collections(lk->pt, py);
 	close_gone(lk);
-	if (!py || !lk->pt->wanted)
+	if (!py)
+		return 0;
+	if (lk->py_kept < lk->pt->n_refs)
+		bpf_loop(PY_SPANS, py_end_hidden, lk, 0);
+	if (!lk->pt->wanted)
 		return 0;
 	attached = !lk->pt->looks && py->since_ns && BPF_CORE_READ(task, start_time) < py->since_ns;
 	lk->py_flags = attached ? RT_F_ATTACH : py_shared(lk);
 	bpf_loop(PY_FRESH, py_push_step, &p, 0);
+	lk->py_kept = lk->pt->n_refs;
 	return 0;
 }
 
@@ -387,18 +407,37 @@ static __noinline int report_spans(struct look *lk, struct task_struct *task, st
  * thread's own, which is about to be counted. */
 static __always_inline void look_done(struct look *lk, u32 change)
 {
-	struct py_thread *pt = lk->pt;
+	struct thread_state *ts = lk->ts;
 
-	if (!lk->walked || !pt)
+	if (!lk->walked)
 		return;
+	if (lk->now) /* else it was a quick one, and the time of the last walk is true enough */
+		ts->py.look_ns = lk->now;
+	ts->py.looked = bpf_jiffies64();
+	ts->py.others = changes_by_others(ts, lk->st);
+	ts->py.own = ts->own_changes + change;
+}
+
+/* After a walk and what came of it: the next looks may be quick. */
+static __noinline int look_settle(struct look *lk, struct task_struct *task, const struct rt_py *py, u32 change)
+{
+	struct py_thread *pt = lk->pt;
+	u32 n = pt->n_refs, wanted = n ? pt->refs[(n - 1) & (PY_SPANS - 1)].depth : 0;
+
 	pt->looks = 1;
-	pt->look_ns = lk->now;
-	pt->others = changes_by_others(lk->ts, lk->st);
-	pt->own = lk->ts->own_changes + change;
-	if (pt->full_ns == lk->now) {
+	pt->wanted = pt->n_fresh = 0;
+	lk->ts->py.foreign = !pt->tstate && !n && pt->vain >= PY_VAIN_TRIES;
+	lk->ts->py.foreign_until = bpf_jiffies64() + 1;
+	if (pt->full) {
 		pt->sure_ns = lk->now;
-		pt->sure_own = pt->own;
+		pt->sure_others = changes_by_others(lk->ts, lk->st);
+		pt->sure_own = lk->ts->own_changes + change;
 	}
+	if (wanted <= pt->depth)
+		py_quicken(lk->ts, pt, py, wanted, task);
+	else
+		lk->ts->py.left = 0; /* one is being entered: how far that is takes a walk */
+	return 0;
 }
 
 /* --- entries ----------------------------------------------------------------------------------------- */
@@ -417,6 +456,28 @@ static __always_inline u64 py_entered(const struct rt_py *py, u64 arg, bool is_f
 	return is_frame && (py->flags & RT_PY_TAGGED) ? code & ~7ULL : code;
 }
 
+/* The look at such an entry. `o` is what begins, but for where it lies. */
+static __always_inline void python_begins(struct look *lk, struct task_struct *task,
+	struct mm_struct *mm, struct rt_py *py, struct py_opening *o)
+{
+	s64 pages[MM_KINDS];
+
+	lk->now = bpf_ktime_get_ns();
+	if (!look_snapshot(lk, mm, task, pages))
+		return;
+	look_python(lk, task, false);
+	if (!lk->walked)
+		return;
+	report_spans(lk, task, py);
+	look_done(lk, 0);
+	o->frame = 0; /* where it will be is known for some; that it is there yet, for none */
+	o->depth = lk->pt->depth + 1;
+	o->caller = lk->pt->depth > lk->pt->floor ? py_record(lk->pt, lk->pt->depth)->code : 0;
+	lk->py_flags = 0;
+	py_open(lk, py, o);
+	look_settle(lk, task, py, 0);
+}
+
 /*
  * A probe on what makes frames: for functions that are over before anything else looks. It may be
  * before the function is on the stack; the next look finds it there, or finds that it has returned.
@@ -424,11 +485,10 @@ static __always_inline u64 py_entered(const struct rt_py *py, u64 arg, bool is_f
 static __always_inline int on_python_function(u64 sp, u64 arg, bool is_frame)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct look lk = {.func = RT_NO_FUNC, .sp = sp};
+	struct look lk = {.func = RT_NO_FUNC, .sp = sp, .py_entry = 1};
 	struct mm_struct *mm = task->mm;
 	struct py_opening o = {};
 	struct rt_py *py;
-	s64 pages[MM_KINDS];
 
 	lk.ts = thread_get(task, mm);
 	if (!py_possible() || !lk.ts || lk.ts->borrowed)
@@ -437,25 +497,12 @@ static __always_inline int on_python_function(u64 sp, u64 arg, bool is_frame)
 	py = bpf_map_lookup_elem(&pys, &lk.ts->tgid);
 	if (!lk.st || !py)
 		return 0;
+	lk.ts->busy = 1;
 	lk.pt = py_thread_get(&lk, task);
 	o.code = lk.pt ? py_entered(py, arg, is_frame) : 0;
 	o.func = o.code ? py_func_of(lk.pt, py, o.code, 0) : 0;
-	if (!o.func)
-		return 0;
-	lk.now = bpf_ktime_get_ns();
-	if (!look_snapshot(&lk, mm, task, pages))
-		return 0;
-	lk.ts->busy = 1;
-	py = look_python(&lk, task);
-	if (py) {
-		report_spans(&lk, task, py);
-		look_done(&lk, 0);
-		o.frame = 0; /* where it will be is known for some; that it is there yet, for none */
-		o.depth = lk.pt->depth + 1;
-		o.caller = lk.pt->depth > lk.pt->floor ? py_record(lk.pt, lk.pt->depth)->code : 0;
-		lk.py_flags = 0;
-		py_open(&lk, py, &o);
-	}
+	if (o.func)
+		python_begins(&lk, task, mm, py, &o);
 	lk.ts->busy = 0;
 	return 0;
 }
@@ -489,7 +536,6 @@ static __always_inline void inherit_python(struct task_struct *parent, struct ta
 	c->interp = p->interp;
 	c->n_refs = p->n_refs;
 	c->looks = 1;
-	c->look_ns = bpf_ktime_get_ns();
 	bpf_probe_read_kernel(c->refs, sizeof(c->refs), p->refs);
 }
 
@@ -511,7 +557,7 @@ static __always_inline void end_spans(struct task_struct *task, struct mm_struct
 		else
 			rss_to_wire(&lk.rss, st->cur);
 		if (mm)
-			py = look_python(&lk, task);
+			py = look_python(&lk, task, false);
 		else if (py_possible())
 			lk.pt = bpf_task_storage_get(&py_threads, task, 0, 0);
 		lk.all = !sp;
@@ -525,6 +571,10 @@ static __always_inline void end_spans(struct task_struct *task, struct mm_struct
 		if (bpf_map_delete_elem(&span_chunks, &key))
 			break;
 	}
+	if (py_possible())
+		lk.pt = bpf_task_storage_get(&py_threads, task, 0, 0);
+	if (lk.pt)
+		lk.pt->mm = 0;
 	lk.ts->mm = 0;
 	lk.ts->depth = 0;
 }

@@ -212,7 +212,7 @@ static __always_inline struct rt_py *look_at_python(struct look *lk, struct mm_s
 		lk->ts = thread_get(bpf_get_current_task_btf(), mm);
 	if (!lk->ts || lk->ts->busy || lk->st->py != 2)
 		return NULL;
-	return look_python(lk, bpf_get_current_task_btf());
+	return look_python(lk, bpf_get_current_task_btf(), false);
 }
 
 /* Spans of the current thread that ended before this change: their value is the RSS without it. */
@@ -223,6 +223,8 @@ static __noinline int look_before_change(struct look *lk, struct rt_py *py, stru
 	s64 pages[MM_KINDS];
 	int ret;
 
+	look_sp(lk, task);
+	look_now(lk);
 	if (!py_news(lk) && !top_gone(lk))
 		return 0;
 	ret = rss_read(mm, task, lk->st, pages);
@@ -242,8 +244,10 @@ static __always_inline void look_at_change(struct look *lk, struct rt_py *py, st
 
 	if (!ts || ts->mm != (u64)mm)
 		return;
-	if (ts->depth || py)
+	if (py || (ts->depth && !(lk->walked && top_is_python(ts))))
 		look_before_change(lk, py, mm, kind, delta);
+	if (py)
+		look_settle(lk, bpf_get_current_task_btf(), py, 1);
 	if (delta > 0)
 		ts->pages.grown[kind & 3] += delta;
 	else
@@ -266,16 +270,14 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	if (!lk.st || kind >= MM_KINDS)
 		return 0;
 	task = bpf_get_current_task_btf();
-	kthread = BPF_CORE_READ(task, flags) & PF_KTHREAD;
+	kthread = task->flags & PF_KTHREAD;
 	own = task->mm == mm && !kthread;
-	tgid = bpf_get_current_pid_tgid() >> 32;
+	tgid = task->tgid;
 	/* A process that has left its mm (exec, or exit before 6.16) tears it down: the last value
 	 * is the one before that. */
 	if (!own && !kthread && tgid == lk.st->tgid)
 		return 0;
-	lk.now = bpf_ktime_get_ns();
 	if (own) {
-		lk.sp = BPF_CORE_READ(kcompat_user_regs(task), sp);
 		lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
 		py = look_at_python(&lk, mm);
 	}
@@ -289,22 +291,23 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	moved = rss_total(lk.st->cur) - lk.st->row_total;
 	if (moved >= (s64)step_pages || -moved >= (s64)step_pages) {
 		lk.st->row_total += moved;
+		look_now(&lk);
 		send_point(mm, task, lk.st, lk.now);
 	}
 	return 0;
 }
 
-/* A look at the current thread between two changes of its RSS. */
-static __noinline int look_between(struct task_struct *task)
+/* A look at the current thread between two changes of its RSS; `python`: at its Python stack, too. */
+static __noinline int look_between(struct task_struct *task, bool python)
 {
 	struct look lk = {.func = RT_NO_FUNC};
 	struct mm_struct *mm = task->mm;
-	struct rt_py *py;
+	struct rt_py *py = NULL;
 	s64 pages[MM_KINDS];
 	u32 tgid;
 
 	lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
-	if (!lk.ts && py_possible() && py_processes && mm) {
+	if (!lk.ts && python && py_possible() && py_processes && mm) {
 		tgid = bpf_get_current_pid_tgid() >> 32;
 		if (bpf_map_lookup_elem(&pys, &tgid))
 			lk.ts = thread_get(task, mm);
@@ -314,11 +317,17 @@ static __noinline int look_between(struct task_struct *task)
 	lk.st = mm_of(mm);
 	if (!lk.st || (!lk.ts->depth && !lk.st->py))
 		return 0;
-	lk.now = bpf_ktime_get_ns();
-	lk.sp = BPF_CORE_READ(kcompat_user_regs(task), sp);
-	py = look_python(&lk, task);
+	if (python)
+		py = look_python(&lk, task, true);
+	if (!lk.ts->depth && !py)
+		goto done;
+	look_now(&lk);
+	look_sp(&lk, task);
 	if ((py_news(&lk) || top_gone(&lk)) && look_snapshot(&lk, mm, task, pages))
 		report_spans(&lk, task, py);
+	if (py)
+		look_settle(&lk, task, py, 0);
+done:
 	look_done(&lk, 0);
 	return 0;
 }
@@ -327,14 +336,14 @@ static __noinline int look_between(struct task_struct *task)
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch)
 {
-	return look_between(bpf_get_current_task_btf());
+	return look_between(bpf_get_current_task_btf(), true);
 }
 
 /* A handler may run on a stack of its own, from where an end on the interrupted one is not seen. */
 SEC("tp_btf/signal_deliver")
 int BPF_PROG(on_signal)
 {
-	return look_between(bpf_get_current_task_btf());
+	return look_between(bpf_get_current_task_btf(), false);
 }
 
 /* --- life of processes --------------------------------------------------------------------------- */
@@ -354,7 +363,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	st = process_track(child, borrowed ? PROC_BORROWED : 0);
 	if (!st)
 		return 0;
-	look_between(bpf_get_current_task_btf());
+	look_between(bpf_get_current_task_btf(), true);
 	if (!borrowed) {
 		inherit_spans(parent, child);
 		inherit_python(parent, child, st, ptgid);

@@ -45,6 +45,14 @@ const volatile __u32 page_shift = 12;
 /* Offset of each CPU's area; filled by init_cpu_offsets. */
 __u64 cpu_offset[RT_MAX_CPUS];
 
+/* What a CPU's part of each counter was at the last event here. */
+struct mm_cpu {
+	s32 part[MM_KINDS];
+	u32 known; /* bit per kind */
+};
+
+#define FEW_CPUS 8 /* a power of two: so many have their place in the state itself */
+
 struct mm_state {
 	s64 cur[MM_KINDS]; /* pages, as accounted: exact but for changes in flight */
 	s64 first[MM_KINDS];
@@ -55,7 +63,7 @@ struct mm_state {
 	s64 foreign[MM_KINDS];
 	s64 footprint[MM_KINDS];
 	u64 counters[MM_KINDS]; /* the kernel's per-CPU pointers: constant in an mm's life */
-	s64 peak_total;
+	s64 peak_total, timed_total;
 	s64 row_total; /* rss at the last row, for --step */
 	u64 peak_ns;
 	u64 changes; /* rss_stat events, by anybody */
@@ -64,12 +72,7 @@ struct mm_state {
 	u32 lost; /* events not sent since the last one that was */
 	u32 py;	  /* 1: runs CPython, 2: and changes of RSS are looks at its stacks */
 	u32 pad;
-};
-
-/* What this CPU's part of each counter was at the last event here. */
-struct mm_cpu {
-	s32 part[MM_KINDS];
-	u32 known; /* bit per kind */
+	struct mm_cpu cpus[FEW_CPUS];
 };
 
 struct {
@@ -274,14 +277,22 @@ static __always_inline s64 rss_total(const s64 *pages)
 	return pages[MM_FILE] + pages[MM_ANON] + pages[MM_SHMEM];
 }
 
+/* The clock costs as much as the rest of the account: the time of a peak is that at which it had come
+ * this near. */
+#define PEAK_NEAR 16 /* pages */
+
+/* `now`: 0 if it is not known yet. */
 static __always_inline void mm_note_peak(struct mm_state *st, const s64 *pages, u64 now)
 {
 	s64 total = rss_total(pages);
 
-	if (total > st->peak_total) {
-		st->peak_total = total;
-		st->peak_ns = now;
-		rss_copy(st->peak, pages);
+	if (total <= st->peak_total)
+		return;
+	st->peak_total = total;
+	rss_copy(st->peak, pages);
+	if (now || total - st->timed_total >= PEAK_NEAR) {
+		st->timed_total = total;
+		st->peak_ns = now ? now : bpf_ktime_get_ns();
 	}
 }
 
@@ -297,7 +308,7 @@ static __noinline struct mm_state *mm_track(struct mm_struct *mm, struct task_st
 	if (!st)
 		return NULL;
 	if (bpf_map_update_elem(&mms, &key, st, BPF_ANY) ||
-		bpf_map_update_elem(&mm_cpus, &key, &cpu, BPF_ANY)) {
+		(nr_cpus > FEW_CPUS && bpf_map_update_elem(&mm_cpus, &key, &cpu, BPF_ANY))) {
 		bpf_map_delete_elem(&mms, &key);
 		count_loss(RT_LOSS_PROC_MAP);
 		return NULL;
@@ -335,7 +346,8 @@ static __always_inline int mm_baseline(struct mm_state *st, struct mm_struct *mm
 static __always_inline void mm_forget(u64 mm)
 {
 	bpf_map_delete_elem(&mms, &mm);
-	bpf_map_delete_elem(&mm_cpus, &mm);
+	if (nr_cpus > FEW_CPUS)
+		bpf_map_delete_elem(&mm_cpus, &mm);
 }
 
 /* The whole of one counter. */
@@ -359,13 +371,19 @@ static __always_inline long mm_sum_kind(const struct mm_struct *mm, const struct
 	return err;
 }
 
+static __always_inline struct mm_cpu *mm_cpu_of(u64 mm, struct mm_state *st, u32 cpu)
+{
+	if (nr_cpus <= FEW_CPUS)
+		return &st->cpus[cpu & (FEW_CPUS - 1)];
+	return bpf_map_lookup_elem(&mm_cpus, &mm);
+}
+
 /* How many pages of this kind came (or went) with the rss_stat event that is being handled. */
 static __noinline s64 mm_event_delta(struct mm_struct *mm, struct task_struct *task,
 	struct mm_state *st, u32 kind)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 	struct mm_cpu *mc;
-	u64 key = (u64)mm;
 	s64 sum = 0;
 	s32 part = 0, before;
 
@@ -377,7 +395,7 @@ static __noinline s64 mm_event_delta(struct mm_struct *mm, struct task_struct *t
 			return 0;
 		return pages[kind] - st->cur[kind];
 	}
-	mc = bpf_map_lookup_elem(&mm_cpus, &key);
+	mc = mm_cpu_of((u64)mm, st, cpu);
 	if (!mc || cpu >= RT_MAX_CPUS ||
 		bpf_probe_read_kernel(&part, 4, (void *)(st->counters[kind] + cpu_offset[cpu]))) {
 		count_loss(RT_LOSS_READ);

@@ -93,9 +93,11 @@ static __always_inline int on_site(u64 cookie, u64 sp, bool direct)
 	if (!look_take(&lk, ret, pages))
 		return 0;
 	lk.ts->busy = 1;
-	py = look_python(&lk, task);
+	py = look_python(&lk, task, false);
 	if (py || lk.ts->depth)
 		report_spans(&lk, task, py);
+	if (py)
+		look_settle(&lk, task, py, 0);
 	if (func_flags & RT_FN_STEPPED)
 		add_step_page(&lk, mm, pages);
 	if (site == RT_SITE_ENTRY) {

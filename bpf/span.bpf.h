@@ -73,6 +73,33 @@ struct span {
 	u32 ordinal; /* of Python: its place in py_thread.refs */
 };
 
+/* The frames by which most looks at a Python stack see that nothing has changed: see pyquick.bpf.h. */
+#define PY_STILL 4 /* a power of two; three are used */
+
+struct py_still {
+	u64 frame, code, instr;
+	u64 globals;
+};
+
+struct py_quick {
+	u64 tstate;
+	u64 until;    /* jiffies: then all of the stack is to be compared again, */
+	u32 left;     /* or after that many looks; 0: now */
+	u32 n;	      /* of still[] */
+	u32 key;      /* the one that counts: that of the innermost wanted frame, if any is open */
+	u32 foreign;  /* the thread has no Python side, as far as is known, */
+	u64 foreign_until; /* jiffies: and is not asked again before */
+	u64 ip, sp;   /* where the program was at the last look */
+	u64 looked;	 /* jiffies at the last look, */
+	u64 look_ns;	 /* the last look, of whatever sort, */
+	u64 others, own; /* and how often other tasks, and this one, had changed the mm by then */
+	u64 instr_mask;
+	u16 thread_frame, cframe_frame;
+	u8 code, globals, instr; /* words of a frame */
+	u8 wide;		 /* a frame is of 3.10 or before */
+	struct py_still still[PY_STILL];
+};
+
 struct thread_state {
 	u64 mm; /* 0: not set up */
 	u64 start_ns;
@@ -88,6 +115,7 @@ struct thread_state {
 	u32 made;	 /* spans so far */
 	u32 busy;	 /* amid a look: one that comes in between is left out */
 	struct own_pages pages;
+	struct py_quick py;
 	struct span spans[RT_CHUNK_SPANS];
 };
 
@@ -188,7 +216,7 @@ struct look {
 	struct thread_state *ts;
 	struct mm_state *st;
 	u64 sp;
-	u64 now;
+	u64 now;   /* 0: not asked for yet */
 	u32 func;  /* whose entry or ret is being handled, or RT_NO_FUNC */
 	u32 flags; /* enum rt_flags for the rows of this look */
 	u32 all;   /* every span goes: the thread or the program ends */
@@ -200,9 +228,23 @@ struct look {
 	u64 gc;	     /* as in struct rt_checkpoint */
 	u32 caller;
 	u32 py_flags; /* of the entries that it finds */
+	u32 py_entry; /* a Python function begins: at this very sp no other does */
 	struct py_thread *pt;
 	struct rt_snapshot rss;
 };
+
+/* The clock is dear, and most looks find nothing to report. */
+static __always_inline void look_now(struct look *lk)
+{
+	if (!lk->now)
+		lk->now = bpf_ktime_get_ns();
+}
+
+static __always_inline void look_sp(struct look *lk, struct task_struct *task)
+{
+	if (!lk->sp)
+		lk->sp = BPF_CORE_READ(kcompat_user_regs(task), sp);
+}
 
 /* Another tool's uretprobe replaces the return address while the function runs. */
 static __always_inline bool is_uretprobe_trampoline(u64 addr)

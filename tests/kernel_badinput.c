@@ -360,27 +360,6 @@ Test(outputs, a_reader_that_goes_away_is_noticed_before_the_next_row, .timeout =
 	       "cat st; $T --format jsonl --replay tape", 0, "\n1\n", "\"reason\":\"duration\"");
 }
 
-/* The reader holds the pipe open and never reads. The command under trace goes on. */
-#define STUCK(command)                                                                              \
-	"mkfifo p; sleep 60 <p & r=$!; " command " & t=$!; sleep 2; kill -TERM $t; sleep 1; "        \
-	"kill -0 $t || echo ended early; kill -INT $t; wait $t; s=$?; kill $r; rm p; exit $s"
-
-Test(outputs, a_reader_that_never_reads_keeps_nobody_who_insists, .timeout = 120)
-{
-	prepare();
-	EXPECT(STUCK("$T --record tape --format jsonl --step 4K -- sh -c "
-		     "'echo $$ >pid; trap \"\" TERM; while :; do /bin/true; done' >p"), 1,
-		"the log ends here: nobody reads it", "the tape has all");
-	cr_expect_null(strstr(file_text(harness_path("shell.out")), "ended early"));
-	EXPECT("kill -KILL $(cat pid) && $T --replay tape --format jsonl", 0, "\"reason\":\"interrupt\"");
-	/* nor where the messages go the same way */
-	EXPECT(STUCK("$T --format jsonl --step 4K -- sh -c 'echo $$ >pid; trap \"\" TERM; "
-		     "while :; do /bin/true; done' >p 2>&1"), 1, "");
-	EXPECT("kill -KILL $(cat pid)", 0, "");
-	/* and where there is no reader at all */
-	EXPECT("mkfifo q; $T -o q -- true & t=$!; sleep 1; kill -TERM $t; wait $t", 128 + SIGTERM, "");
-}
-
 Test(outputs, places_that_cannot_be_written_are_told, .timeout = 60)
 {
 	prepare();
@@ -429,9 +408,10 @@ Test(command, has_its_own_streams_signals_and_descriptors, .timeout = 60)
 	EXPECT("A=1 $T -q -o l -- sh -c 'echo $A $PWD'", 0, "1 /");
 }
 
+/* By bash: dash loses a signal that comes while it starts a command by vfork. */
 static struct child start_trapper(const char *name, const char *script)
 {
-	struct child tool = tool_start(name, (const char *[]){"--", "sh", "-c", script, NULL});
+	struct child tool = tool_start(name, (const char *[]){"--", "bash", "-c", script, NULL});
 
 	child_await(&tool, tool.out, "ready", 20);
 	return tool;
@@ -451,7 +431,7 @@ Test(command, gets_the_signals_of_the_tool_which_ends_after_it, .timeout = 60)
 	cr_expect(strstr(file_text(tool.out), "got INT"));
 	rows = rows_load(harness_path("int.jsonl"));
 	cr_expect_eq(rows_count(rows, "type", "summary", NULL), 1);
-	cr_expect_eq(row_int(rows_find(rows, 0, "type", "process", "comm", "sh", NULL), "ppid"), tool.pid);
+	cr_expect_eq(row_int(rows_find(rows, 0, "type", "process", "comm", "bash", NULL), "ppid"), tool.pid);
 	tool = start_trapper("term", "trap 'echo got TERM; exit 8' TERM; echo ready; " LOOP);
 	child_signal(&tool, SIGTERM);
 	cr_expect_eq(child_wait(&tool, 20), 8, "%s", file_text(tool.err));

@@ -245,6 +245,46 @@ Test(faults, two_hundred_times_attached_and_gone_leave_nothing_and_a_sound_targe
 	expect_unharmed(&f);
 }
 
+/* --- a reader that holds the pipe open and never reads ------------------------------------------------ */
+
+#define STUBBORN "sh -c 'echo $$ >pid; trap \"\" TERM; while :; do /bin/true; done'"
+
+/* The tool is asked to end, and asked again. Its exit status, with what it said in *said; the command
+ * is expected to go on, and is ended. */
+static int insist(const char *options, char **said)
+{
+	char *command;
+
+	if (asprintf(&command, "exec 2>&1; cd '%s'; mkfifo p; sleep 60 <p & r=$!; "
+		"'%s' --format jsonl --step 4K %s & t=$!; sleep 2; kill -TERM $t; sleep 1; "
+		"kill -0 $t || echo ended early; kill -INT $t; wait $t; s=$?; "
+		"kill $r; rm p; kill -KILL $(cat pid) || echo command gone; exit $s",
+		harness_dir(), harness_tool(), options) < 0)
+		cr_assert_fail("no memory");
+	return shell(command, said);
+}
+
+Test(faults, a_reader_that_never_reads_keeps_nobody_who_insists, .timeout = 120)
+{
+	char *said, replay[1024];
+
+	harness_need_kernel();
+	cr_expect_eq(insist("--record tape -- " STUBBORN " >p", &said), 1, "%s", said);
+	cr_expect(strstr(said, "the log ends here: nobody reads it"), "%s", said);
+	cr_expect(!strstr(said, "ended early") && !strstr(said, "command gone"), "%s", said);
+	snprintf(replay, sizeof(replay), "'%s' --replay '%s' --format jsonl", harness_tool(),
+		harness_path("tape"));
+	cr_expect_eq(shell(replay, &said), 0);
+	cr_expect(strstr(said, "\"reason\":\"interrupt\""), "the tape has not all");
+	/* nor where the messages go the same way */
+	cr_expect_eq(insist("-- " STUBBORN " >p 2>&1", &said), 1, "%s", said);
+	cr_expect(!strstr(said, "command gone"), "%s", said);
+	/* and where there is no reader at all */
+	snprintf(replay, sizeof(replay), "mkfifo '%s'; '%s' -o '%s' -- true & t=$!; sleep 1; kill -TERM $t; wait $t",
+		harness_path("q"), harness_tool(), harness_path("q"));
+	cr_expect_eq(shell(replay, NULL), 128 + SIGTERM);
+}
+
 static int parent_of(int pid)
 {
 	char path[64];

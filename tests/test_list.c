@@ -69,6 +69,75 @@ Test(list, a_process_shows_its_profile)
 	offspring__end(&o);
 }
 
+/* A Python that waits, as a test of this one makes it, with a function open. */
+static pid_t start_python(int *end, const char *source)
+{
+	int fds[2], ready[2];
+	char byte;
+	pid_t pid;
+
+	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
+	cr_assert_eq(pipe2(ready, O_CLOEXEC), 0);
+	write_file("waits.py", source, strlen(source));
+	pid = fork();
+	if (!pid) {
+		dup2(fds[0], 0);
+		dup2(ready[1], 1);
+		execl("/usr/bin/python3", "python3", path_of("waits.py"), NULL);
+		_exit(127);
+	}
+	close(fds[0]);
+	close(ready[1]);
+	*end = fds[1];
+	if (read(ready[0], &byte, 1) != 1)
+		pid = 0; /* there is none on this machine */
+	close(ready[0]);
+	return pid;
+}
+
+static void end_python(pid_t pid, int end)
+{
+	close(end);
+	waitpid(pid, NULL, 0);
+}
+
+Test(list, a_python_function_needs_no_probe_and_its_process_is_told_of)
+{
+	const char *specs[] = { "py:waits.py:Waiter.wait", "py:waits.py:other nth 2",
+		"py:waits.py:f inside py:waits.py:g" };
+	int end;
+	pid_t pid = start_python(&end, "import sys, os\n"
+				       "class Waiter:\n"
+				       "    def wait(self):\n"
+				       "        os.write(1, b'x')\n"
+				       "        sys.stdin.read()\n"
+				       "Waiter().wait()\n");
+
+	if (!pid)
+		cr_skip_test("no python3");
+	cr_assert_eq(LIST(.pids = &pid, .n_pids = 1, .specs = specs, .n_specs = 3), 0);
+	cr_assert_said(1, "before Waiter.wait | after Waiter.wait\n",
+		"  py:waits.py:Waiter.wait\n    Python function, needs no probe\n    open now in process ",
+		": Waiter.wait, line 3 of ",
+		"  py:waits.py:other nth 2\n    Python function, needs no probe\nbefore f | after f\n",
+		"(no row: others are to be inside of it)\n  py:waits.py:g\n",
+		"CPython 3.", "its stacks would be looked at\n");
+	cr_assert_str_empty(said(2));
+	end_python(pid, end);
+}
+
+Test(list, a_python_function_in_what_is_no_python)
+{
+	char *argv[] = { "cat", NULL }, *envp[] = { NULL };
+	struct offspring o = offspring__exec("/bin/cat", argv, envp);
+	const char *specs[] = { "py:a.py:f" };
+
+	cr_assert_eq(LIST(.pids = &o.pid, .n_pids = 1, .specs = specs, .n_specs = 1), 0);
+	cr_assert_said(1, "  py:a.py:f\n    Python function, needs no probe\n",
+		": there is no Python in it now\n");
+	offspring__end(&o);
+}
+
 Test(list, without_specs_it_says_how_to_name_some)
 {
 	char *argv[] = { "true", NULL };

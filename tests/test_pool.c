@@ -42,6 +42,13 @@ static struct func_stat *func(unsigned int run, unsigned int id, char *name, cha
 	return pool__func(pool, run, &f);
 }
 
+static int judge(unsigned int run, const struct fact_spec *s)
+{
+	struct spec_stat stat = { .spec = s };
+
+	return pool__judge(pool, run, &stat, 1);
+}
+
 Test(pool, what_two_runs_say_in_the_same_words_is_one)
 {
 	struct spec_stat *a = spec(0, 0, "x:f");
@@ -94,17 +101,36 @@ Test(pool, a_spec_is_unmatched_only_if_it_is_so_in_every_run)
 	struct spec_stat *a = spec(0, 0, "x:f");
 
 	s.unmatched = "not there";
-	cr_assert_eq(pool__judge(pool, 0, &s), 0);
+	cr_assert_eq(judge(0, &s), 0);
 	cr_assert_str_eq(a->spec->unmatched, "not there");
 	s.unmatched = "neither here";
-	cr_assert_eq(pool__judge(pool, 1, &s), 0);
+	cr_assert_eq(judge(1, &s), 0);
 	cr_assert_str_eq(a->spec->unmatched, "not there");
 	s.unmatched = NULL;
-	cr_assert_eq(pool__judge(pool, 2, &s), 0);
+	cr_assert_eq(judge(2, &s), 0);
 	cr_assert_null(a->spec->unmatched);
 	s.unmatched = "not there";
-	cr_assert_eq(pool__judge(pool, 3, &s), 0);
+	cr_assert_eq(judge(3, &s), 0);
 	cr_assert_null(a->spec->unmatched, "it was matched once");
+}
+
+Test(pool, what_a_spec_is_inside_of_may_come_later_in_the_list)
+{
+	struct fact_spec in = spec_of(0, "x:g"), around = spec_of(1, "x:f");
+	struct spec_stat list[] = { { .spec = &in }, { .spec = &around } };
+	const struct spec_stat *specs;
+	size_t n;
+
+	in.inside = 1 + around.id;
+	in.unmatched = "not there";
+	cr_assert_eq(pool__judge(pool, 0, list, 2), 0);
+	cr_assert_eq(pool__spec_stats(pool, &specs, &n), 0);
+	cr_assert_eq(n, 2);
+	cr_assert_str_eq(specs[0].spec->text, "x:f");
+	cr_assert_null(specs[0].spec->unmatched);
+	cr_assert_str_eq(specs[1].spec->text, "x:g");
+	cr_assert_eq(specs[1].spec->inside, 1 + specs[0].spec->id);
+	cr_assert_str_eq(specs[1].spec->unmatched, "not there");
 }
 
 Test(pool, many_stay_apart)

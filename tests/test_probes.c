@@ -317,6 +317,23 @@ Test(probes, functions_are_attached_once_with_their_ids)
 	cr_assert_eq(s.calls, 1);
 }
 
+Test(probes, another_file_is_attached_without_what_was_before)
+{
+	struct session s = { .refuse = 1 };
+	char other[400];
+
+	make_library();
+	run("cp libtest-a.so.1 other.so && printf x >>other.so");
+	snprintf(other, sizeof(other), "%s:second", path_of("other.so"));
+	BEGIN(&s, in_library("first"), other);
+	find_files(NULL);
+	cr_assert_eq(s.calls, 2);
+	cr_assert_str_eq(s.path, path_of("other.so"));
+	cr_assert_eq(s.n, 4);
+	cr_assert_eq(RT_COOKIE_FUNC(s.sites[1].cookie), 0);
+	cr_assert_eq(RT_COOKIE_FUNC(s.sites[2].cookie), 1);
+}
+
 Test(probes, a_site_that_the_kernel_refuses_is_told_and_the_others_go_on)
 {
 	struct session s = { .refuse = 1 };

@@ -286,6 +286,9 @@ Test(procfs, a_pid_of_a_namespace_is_found_by_what_it_is_there)
 	close(fds[3]);
 	offspring__end(&o);
 	/* who is in no other namespace is not found by the pid of this one */
+	n = procfs_find_inner(getpid(), found, 256);
+	for (size_t i = 0; i < n && i < 256; i++)
+		cr_assert_neq(found[i], getpid());
 	cr_assert_eq(procfs_find_inner(GONE, found, 256), 0);
 }
 

@@ -138,6 +138,7 @@ Test(profile, labels_come_in_two_languages_and_for_each_end)
 {
 	struct profile *p = loaded("name: a-b_1\n"
 				   "description: d\n"
+				   "off: A_B=0\n"
 				   "checkpoints:\n"
 				   "  - {function: 'b:f', label: sort, label_zh: 排序}\n"
 				   "  - {function: 'b:ns::g', label: both, extra: true}\n"
@@ -162,6 +163,7 @@ Test(profile, labels_come_in_two_languages_and_for_each_end)
 	specs = profile__specs(p, &n);
 	cr_assert_eq(n, 7);
 	cr_expect_str_eq(profile__name(p), "a-b_1");
+	cr_expect_str_eq(profile__off(p), "A_B=0");
 	for (size_t i = 0; i < n; i++) {
 		const char *got[] = { specs[i].entry[LANG_ZH], specs[i].entry[LANG_EN],
 				      specs[i].leave[LANG_ZH], specs[i].leave[LANG_EN] };
@@ -210,6 +212,7 @@ Test(profile, python_functions_and_conditions_become_specs)
 	cr_expect(!specs[4].when.outermost && !specs[4].sign);
 	cr_expect_str_eq(specs[4].leave[LANG_ZH], "r");
 	cr_expect(specs[5].sign);
+	cr_expect_null(profile__off(p));
 	for (int lang = LANG_ZH; lang <= LANG_EN; lang++)
 		cr_expect(!specs[5].entry[lang] && !specs[5].leave[lang]);
 	profile__free(p);
@@ -388,6 +391,8 @@ static const struct {
 	/* values */
 	{ "name: a b\ncheckpoints:\n  - function: a:b\n", ":1: a name is made of" },
 	{ "checkpoints:\n  - function: a:b\nname: ../x\n", ":3: a name is made of" },
+	{ HEAD "off: X\n", ":4: off is NAME=VALUE, 'X' is not" },
+	{ HEAD "off: =0\n", ":4: off is NAME=VALUE" },
 	{ HEAD "\n  - label: q\n    function: nocolon\n", ":6: function: 'nocolon': there is no ':'" },
 	{ HEAD "  - function: usdt:a:b:c\n", ":4: 'usdt:a:b:c' is not a function" },
 	{ HEAD "  - usdt: a:b\n", ":4: usdt: 'usdt:a:b': a USDT probe needs" },

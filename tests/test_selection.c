@@ -197,9 +197,56 @@ Test(selection, of_vllm_finds_all_that_it_names)
 		cr_expect_eq(!s->profile, i >= sel.first_own, "%s", s->text);
 	}
 	cr_expect_eq(hidden, sel.n_hidden);
-	cr_expect_eq(sel.n_hidden, 2, "InputBatch.__init__ and b:g");
-	cr_expect_eq(sel.first_own, n_profile + 1);
+	/* EngineCore.__init__, of which the profile has the entry only, GPUModelRunner.__init__, which
+	 * it has with a condition, may_reinitialize_input_batch and InputBatch.__init__; and b:g */
+	cr_expect_eq(sel.n_hidden, 5);
+	cr_expect_eq(sel.first_own, n_profile + 4);
 	selection__clear(&sel);
+}
+
+/* A process that has vLLM's title, with that in its environment. */
+static bool is_chosen_for(char *variable)
+{
+	char *argv[] = { "VLLM::EngineCore", NULL }, *env[] = { "A=1", variable, NULL };
+	struct offspring o = offspring__exec("/bin/cat", argv, env);
+	struct selection s;
+	bool chosen;
+
+	cr_assert_eq(selection__make(&s, &(struct options){ .pids = &o.pid, .n_pids = 1 }), 0);
+	chosen = s.profile;
+	cr_assert_eq(s.n > 0, chosen);
+	selection__clear(&s);
+	offspring__end(&o);
+	return chosen;
+}
+
+Test(selection, a_profile_is_switched_off_by_the_environment_of_its_program)
+{
+	cr_assert(is_chosen_for("VLLM_ENABLE_RAM_TRACKING=1"));
+	cr_assert(is_chosen_for("VLLM_ENABLE_RAM_TRACKING="));
+	cr_assert(is_chosen_for("XVLLM_ENABLE_RAM_TRACKING=0"));
+	cr_assert_said(2, "using the profile vllm");
+	cr_assert_not(is_chosen_for("VLLM_ENABLE_RAM_TRACKING=0"));
+	cr_assert_said(2, "VLLM_ENABLE_RAM_TRACKING=0 switches the profile vllm off");
+}
+
+Test(selection, a_profile_is_switched_off_by_our_environment_but_not_where_it_is_asked_for)
+{
+	char *argv[] = { "python3", "-m", "vllm", NULL };
+	struct options opt = { .argv = argv };
+	struct selection s;
+
+	cr_assert_eq(selection__make(&s, &opt), 0);
+	cr_assert_not_null(s.profile);
+	selection__clear(&s);
+	setenv("VLLM_ENABLE_RAM_TRACKING", "0", 1);
+	cr_assert_eq(selection__make(&s, &opt), 0);
+	cr_assert_null(s.profile);
+	cr_assert(is_chosen_for("A=2") == false);
+	opt.profile = "vllm";
+	cr_assert_eq(selection__make(&s, &opt), 0);
+	cr_assert_not_null(s.profile);
+	selection__clear(&s);
 }
 
 /* The path of a library that this test has mapped itself. */

@@ -9,7 +9,8 @@
 
 #define N 5
 
-static const struct uprobe_site sites[N] = { { 1, 1, 0 }, { 2, 2, 0 }, { 3, 3, 8 }, { 4, 4, 0 }, { 5, 5, 0 } };
+static const struct uprobe_site sites[N] = { { 1, 1, 0 }, { 2, 2, 0 }, { 3, 3, 8 },
+	{ 4, 4, 0 }, { 5, 5, 0 } };
 
 TestSuite(uprobe, .timeout = 30);
 
@@ -18,7 +19,7 @@ Test(uprobe, nothing_to_attach_is_no_error)
 	struct uprobe_links *l = uprobe_links__new();
 	size_t refused[N], n = 9;
 
-	cr_assert_eq(uprobe_attach(l, NULL, true, UPROBE_PLAIN, "/bin/true", sites, 0, refused, &n), 0);
+	cr_assert_eq(uprobe_attach(l, NULL, true, UPROBE_PLAIN, 0, "/bin/true", sites, 0, refused, &n), 0);
 	cr_assert_eq(n, 0);
 	cr_assert_eq(uprobe_links__count(l), 0);
 	uprobe_links__free(l);
@@ -30,7 +31,7 @@ static void assert_all_refused(bool multi)
 {
 	struct uprobe_links *l = uprobe_links__new();
 	size_t refused[N], n = 0, seen[N] = { 0 };
-	int err = uprobe_attach(l, NULL, multi, UPROBE_PLAIN, "/bin/true", sites, N, refused, &n);
+	int err = uprobe_attach(l, NULL, multi, UPROBE_PLAIN, 0, "/bin/true", sites, N, refused, &n);
 
 	cr_assert_lt(err, 0);
 	cr_assert_eq(uprobe_links__count(l), 0);

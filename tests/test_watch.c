@@ -184,11 +184,11 @@ Test(watch, the_title_of_an_exit_is_taken_where_none_was_seen_in_life)
 
 Test(watch, the_cut_title_of_an_exit_does_not_replace_what_was_read_in_life)
 {
-	struct offspring o = cat_called("redis-server *:6379");
+	struct offspring o = cat_called("postgres: checkpointer");
 	uint32_t pid = (uint32_t)o.pid;
 
 	cr_assert_eq(EVENT(totals, .pid = pid, .time_ns = 1), 0);
-	cr_assert_eq(EVENT(exit, .pid = pid, .time_ns = 2, .title = "redis-server *:6"), 0);
+	cr_assert_eq(EVENT(exit, .pid = pid, .time_ns = 2, .title = "postgres: checkp"), 0);
 	cr_assert_eq(n_told, 1);
 	cr_assert_eq(watch__alive(w), 0);
 	offspring__end(&o);

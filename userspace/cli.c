@@ -47,9 +47,10 @@ static const struct argp_option option_table[] = {
 	{"duration", KEY_DURATION, "TIME", 0, "stop after TIME (10, 1.5s, 200ms, 5m)", 1},
 	{NULL, 0, NULL, 0, "Where to put checkpoints:", 2},
 	{"function", KEY_FUNCTION, "[LABEL=]BINARY:SYMBOL", 0,
-		"entry and return of functions (globs, demangled C++ names); usdt:BINARY:PROVIDER:NAME, "
-		"addr:BINARY:0xADDR, py:FILE:QUALNAME; behind it \"inside SPEC\", \"caller QUALNAME\", "
-		"\"outermost\", \"nth N\"; may be repeated",
+		"entry and return of functions (globs, demangled C++ names); or usdt:BINARY:PROVIDER:NAME; or "
+		"addr:BINARY:0xADDR; or, of Python, py:FILE:QUALNAME (the end of the file's path) or "
+		"py:MODULE:QUALNAME. Conditions may follow: \"inside SPEC\" (that is open on the thread), "
+		"\"caller QUALNAME\" (Python), \"outermost\", \"nth N\". May be repeated",
 		2},
 	{"profile", KEY_PROFILE, "NAME|FILE", 0,
 		"checkpoints and roles of one program; \"none\" for none. Without it the profile that "
@@ -66,7 +67,10 @@ static const struct argp_option option_table[] = {
 	{"uretprobe", KEY_URETPROBE, NULL, 0,
 		"use uretprobes. They break C++ exceptions, coroutines and thread cancellation", 2},
 	{"force", KEY_FORCE, NULL, 0, "allow a glob to match more than 200 functions", 2},
-	{"list", KEY_LIST, NULL, 0, "show what each spec matches here, and trace nothing", 2},
+	{"list", KEY_LIST, NULL, 0,
+		"show what each spec matches here (with --pid of a Python, what runs now), and trace "
+		"nothing",
+		2},
 	{NULL, 0, NULL, 0, "Output:", 3},
 	{"format", KEY_FORMAT, "seed|text|jsonl", 0, "of the log; text", 3},
 	{"lang", KEY_LANG, "zh|en", 0, "of labels and report; from the locale", 3},

@@ -32,7 +32,7 @@ struct checkpoint_yaml {
 };
 
 struct profile_yaml {
-	char *name, *description;
+	char *name, *description, *off;
 	struct match_yaml *match;
 	unsigned int n_match;
 	struct role_rule_yaml *roles;
@@ -86,6 +86,7 @@ static const cyaml_schema_value_t checkpoint_schema = {
 static const cyaml_schema_field_t profile_fields[] = {
 	CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct profile_yaml, name, 1, MAX_NAME),
 	OPTIONAL_TEXT("description", struct profile_yaml, description),
+	OPTIONAL_TEXT("off", struct profile_yaml, off),
 	CYAML_FIELD_SEQUENCE_COUNT("match", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 				   struct profile_yaml, match, n_match, &match_schema, 0,
 				   CYAML_UNLIMITED),
@@ -115,7 +116,7 @@ struct match {
 };
 
 struct profile {
-	char *name;
+	char *name, *off;
 	struct match *match;
 	size_t n_match;
 	struct checkpoint_spec *specs;
@@ -280,10 +281,13 @@ static int make(const struct maker *m, const struct profile_yaml *y, struct prof
 	if (y->name[strspn(y->name, "abcdefghijklmnopqrstuvwxyz0123456789_-")])
 		return complain(m, "name", 0, NULL,
 				"a name is made of a to z, digits, '_' and '-', '%s' is not", y->name);
+	if (y->off && (!strchr(y->off, '=') || y->off[0] == '='))
+		return complain(m, "off", 0, NULL, "off is NAME=VALUE, '%s' is not", y->off);
 	p->name = strdup(y->name);
+	p->off = y->off ? strdup(y->off) : NULL;
 	p->match = calloc(y->n_match ? y->n_match : 1, sizeof(*p->match));
 	p->specs = calloc(y->n_checkpoints, sizeof(*p->specs));
-	if (!p->name || !p->match || !p->specs)
+	if (!p->name || !p->match || !p->specs || (y->off && !p->off))
 		return -ENOMEM;
 	for (size_t i = 0; i < y->n_match && !err; i++) {
 		p->n_match = i + 1; /* so that a half-made one is freed too */
@@ -422,12 +426,18 @@ void profile__free(struct profile *p)
 	free(p->match);
 	free(p->specs);
 	free(p->name);
+	free(p->off);
 	free(p);
 }
 
 const char *profile__name(const struct profile *p)
 {
 	return p->name;
+}
+
+const char *profile__off(const struct profile *p)
+{
+	return p->off;
 }
 
 const struct checkpoint_spec *profile__specs(const struct profile *p, size_t *n)

@@ -21,6 +21,8 @@ int profile__load(const char *name_or_path, struct profile **out, char *err, siz
 void profile__free(struct profile *p);
 
 const char *profile__name(const struct profile *p);
+/* "NAME=VALUE": an environment with that does not want this profile unless it is asked for. Or NULL. */
+const char *profile__off(const struct profile *p);
 /* They carry p's name: they and it live as long as p. */
 const struct checkpoint_spec *profile__specs(const struct profile *p, size_t *n);
 

@@ -30,6 +30,7 @@ struct py_process {
 	enum state state;
 	bool execed;	   /* since tracing began */
 	uint64_t since_ns; /* as in pytrace__scan */
+	uint64_t looked_ns; /* since when the kernel side looks at it, and at what it forks */
 	uint32_t version;
 	struct uprobe_links *entries; /* probes on entries, or NULL */
 	bool entries_over;	      /* they had their time, or are not to be had */
@@ -224,8 +225,8 @@ static uint64_t new_space(pid_t pid)
 /*
  * Functions that are entered and over between two looks are seen by probes on the interpreter. In
  * 3.11 and later these are hit by calls from places that are new, so by next to nothing once a program
- * has settled, but by millions while it imports: where a profile has a sign, not before that. Up to
- * 3.10 they are hit by every call: not before something wanted was seen, and not for long.
+ * has settled, but by millions while it imports: where a profile has a sign, not before something
+ * wanted was seen. Up to 3.10 they are hit by every call: not before that either, and not for long.
  *
  * What a profile with a sign wants is a phase of the program, which may wait for minutes in one of its
  * functions: while one is open, it is not over. Nor is it over for good.
@@ -269,12 +270,12 @@ static void look(struct pytrace *p, struct py_process *proc)
 	struct rt_py py;
 	int err = python__find(p->files, proc->pid, &py, why, sizeof(why));
 
+	if (err == -EAGAIN)
+		return set_state(p, proc, PY_AGAIN);
 	if (!err && proc->since_ns)
 		err = python__check(proc->pid, &py, why, sizeof(why));
 	if (err == -ENOTSUP)
 		return refuse(p, proc, why);
-	if (err == -EAGAIN && !proc->since_ns)
-		return set_state(p, proc, PY_AGAIN);
 	if (err && err != -EAGAIN) /* none, or it is gone; one that is mapped later is told of */
 		return;
 	py.space = new_space(proc->pid);
@@ -282,6 +283,7 @@ static void look(struct pytrace *p, struct py_process *proc)
 	py.flags |= p->armed ? RT_PY_ARMED : 0;
 	err = session__install_python(p->config.session, proc->pid, &py);
 	proc->version = py.version;
+	proc->looked_ns = clock_now();
 	if (!err)
 		set_state(p, proc, PY_LOOKED);
 	if (!err && p->armed && py.version >= 0x030b)
@@ -454,9 +456,9 @@ static int on_function(struct pytrace *p, const struct rt_pycode *ev)
 			tail = spec->binary;
 		specs[n_specs++] = i;
 	}
-	if (sign || n_specs)
+	if (n_specs)
 		on_wanted(p, ev->h.pid);
-	else
+	else if (!sign)
 		session__unwant(p->config.session, ev->ident, ev->func, ev->want & RT_PY_NAMED);
 	err = tell(p, ev, n, specs, n_specs, tail ? tail : short_path(n->file));
 out:
@@ -477,11 +479,20 @@ static int on_fork(struct pytrace *p, const struct rt_fork *ev)
 		return -ENOMEM;
 	child->execed = true; /* it began under trace */
 	child->since_ns = 0;
+	if (parent->state == PY_LOOKED && ev->h.time_ns < parent->looked_ns) {
+		child->since_ns = parent->looked_ns; /* it is new, so it will be scanned */
+		return 0;
+	}
 	child->version = parent->version;
 	set_state(p, child, parent->state);
 	if (parent->entries)
 		entries_on(p, child);
 	return 0;
+}
+
+static bool is_python(uint32_t func)
+{
+	return func >= RT_PY_FUNC_BASE && func < RT_PY_FUNC_END;
 }
 
 /* What a child has open from its parent it may never leave. What was lost may be a return: rather off
@@ -525,8 +536,7 @@ int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
 		set_state(p, proc, PY_UNKNOWN);
 		return 0;
 	case RT_EV_CHECKPOINT:
-		if (((const struct rt_checkpoint *)ev)->when != RT_POINT &&
-			((const struct rt_checkpoint *)ev)->func >= RT_PY_FUNC_BASE)
+		if (is_python(((const struct rt_checkpoint *)ev)->func))
 			on_checkpoint(p, (const void *)ev);
 		return 0;
 	case RT_EV_EXIT:

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "launch.h"
 #include "log.h"
@@ -72,9 +73,33 @@ static struct profile *profile_for_command(char **argv)
 	return profile_for(&(struct subject){path, cmdline, 0});
 }
 
+static bool has_variable(char *const *env, const char *name_and_value)
+{
+	for (; env && *env; env++)
+		if (!strcmp(*env, name_and_value))
+			return true;
+	return false;
+}
+
+/* Does its program's environment, or ours, which a command gets, say that it is not wanted? */
+static bool is_off(const struct profile *p, pid_t pid)
+{
+	const char *off = profile__off(p);
+	char **env;
+	bool found;
+
+	if (!off)
+		return false;
+	env = pid ? procfs_environ(pid) : NULL;
+	found = has_variable(environ, off) || has_variable(env, off);
+	free(env);
+	return found;
+}
+
 static int choose_profile(struct selection *sel, const struct options *opt)
 {
 	char err[512] = "";
+	pid_t pid = 0;
 	int ret;
 
 	if (opt->profile && !strcmp(opt->profile, "none"))
@@ -87,12 +112,22 @@ static int choose_profile(struct selection *sel, const struct options *opt)
 	}
 	if (opt->n_specs)
 		return 0;
-	for (size_t i = 0; !sel->profile && i < opt->n_pids; i++)
-		sel->profile = profile_for_pid(opt->pids[i]);
+	for (size_t i = 0; !sel->profile && i < opt->n_pids; i++) {
+		pid = opt->pids[i];
+		sel->profile = profile_for_pid(pid);
+	}
 	if (!sel->profile && opt->argv)
 		sel->profile = profile_for_command(opt->argv);
-	if (sel->profile)
+	if (!sel->profile)
+		return 0;
+	if (!is_off(sel->profile, pid)) {
 		log_info("using the profile %s (--profile none for none)", profile__name(sel->profile));
+		return 0;
+	}
+	log_info("%s switches the profile %s off (--profile %s for it)", profile__off(sel->profile),
+		profile__name(sel->profile), profile__name(sel->profile));
+	profile__free(sel->profile);
+	sel->profile = NULL;
 	return 0;
 }
 

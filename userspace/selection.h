@@ -23,7 +23,7 @@ struct selection {
 
 /*
  * By --profile, or, where neither it nor -f is given, the shipped profile that knows one of the
- * processes (or the command). 0, or -errno after a message.
+ * processes (or the command), unless it is switched off in their environment. 0, or -errno after a message.
  */
 int selection__make(struct selection *sel, const struct options *opt);
 void selection__clear(struct selection *sel);

@@ -339,6 +339,7 @@ void session__unwant(struct session *s, uint64_t ident, uint32_t func, bool name
 	}
 	bpf_map__update_elem(s->bpf->maps.py_unwanted, &ident, sizeof(ident), &yes, sizeof(yes), BPF_ANY);
 	bpf_map__delete_elem(s->bpf->maps.py_funcs, &ident, sizeof(ident), 0);
+	bpf_map__delete_elem(s->bpf->maps.py_ids, &func, sizeof(func), 0);
 }
 
 int session__watch_entries(struct session *s, pid_t pid, const char *path, const struct uprobe_site *sites,

@@ -162,6 +162,7 @@ struct signal_struct {
 };
 
 struct task_struct {
+	unsigned int __state;
 	unsigned int flags;
 	struct mm_struct *mm;
 	pid_t pid, tgid;

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The look that finds nothing new. A program that fills memory faults in page after page within one
+ * call, and each fault is a look. What is asked then, by small reads into the stack (other memory of
+ * the kernel is checked at length before it is written):
+ *  - is the thread's innermost frame the one it was, at the instruction it was, and its caller's, and
+ *    the innermost one that is wanted? Or, if the program is at the very place in its machine code
+ *    where it was at the last look, with the same stack pointer:
+ *  - is the innermost wanted frame (or, if none is open, the innermost one) as it was?
+ * Another call from the same place can look alike for some time, so only so many such looks are made
+ * in a row.
+ */
+#ifndef PYQUICK_BPF_H
+#define PYQUICK_BPF_H
+
+#include "span.bpf.h"
+#include "pyframe.bpf.h"
+
+#define PY_QUICK_LOOKS	 32
+#define PY_QUICK_JIFFIES 1
+
+/* The instruction is a pointer into the code object, up to 3.10 an index. */
+static __always_inline bool py_is_still(const struct py_quick *q, const struct py_still *s)
+{
+	u64 words[16] = {};
+
+	if (!q->wide) {
+		if (bpf_probe_read_user(words, sizeof(*words), (void *)(s->frame + q->instr * 8)))
+			return false;
+		return words[0] == s->instr;
+	}
+	if (bpf_probe_read_user(words, PY_WIDE, (void *)s->frame))
+		return false;
+	return words[q->code & 15] == s->code && words[q->globals & 15] == s->globals &&
+	       (words[q->instr & 15] & q->instr_mask) == s->instr;
+}
+
+static __always_inline bool py_top_is_still(const struct py_quick *q)
+{
+	u64 at = 0;
+
+	if (bpf_probe_read_user(&at, sizeof(at), (void *)(q->tstate + q->thread_frame)))
+		return false;
+	if (q->cframe_frame != RT_PY_NONE &&
+		bpf_probe_read_user(&at, sizeof(at), (void *)(at + q->cframe_frame)))
+		return false;
+	return at == q->still[0].frame && py_is_still(q, &q->still[0]) &&
+	       (q->n < 2 || py_is_still(q, &q->still[1])) && (q->n < 3 || py_is_still(q, &q->still[2]));
+}
+
+/* Is the stack as it was at the last look? False: that takes a walk. */
+static __always_inline bool py_unchanged(struct thread_state *ts, struct task_struct *task)
+{
+	struct py_quick *q = &ts->py;
+	u64 ip, sp;
+	bool here;
+
+	if (!q->left || (s64)(bpf_jiffies64() - q->until) >= 0)
+		return false;
+	kcompat_user_place(task, &ip, &sp);
+	here = ip == q->ip && sp == q->sp;
+	q->ip = ip;
+	q->sp = sp;
+	if (here ? !py_is_still(q, &q->still[q->key & 3]) : !py_top_is_still(q))
+		return false;
+	q->left--;
+	return true;
+}
+
+static __always_inline void py_note_still(struct py_still *s, const struct py_frame *f, const struct rt_py *py)
+{
+	s->frame = f->frame;
+	s->code = f->code;
+	s->globals = f->globals;
+	s->instr = py->flags & RT_PY_LASTI && py->frame_instr & 4 ? f->instr << 32 : f->instr;
+}
+
+/* After a walk: what the next looks compare. `wanted`: depth of the innermost wanted frame, or 0. */
+static __always_inline void py_quicken(struct thread_state *ts, struct py_thread *pt, const struct rt_py *py,
+	u32 wanted, struct task_struct *task)
+{
+	struct py_quick *q = &ts->py;
+
+	q->left = 0;
+	if (pt->depth <= pt->floor || !pt->tstate)
+		return;
+	q->tstate = pt->tstate;
+	q->thread_frame = py->thread_frame;
+	q->cframe_frame = py->cframe_frame;
+	q->code = py->frame_code / 8;
+	q->globals = py->frame_globals / 8;
+	q->instr = py->frame_instr / 8;
+	q->wide = py->frame_bytes > PY_NARROW;
+	q->instr_mask = !(py->flags & RT_PY_LASTI) ? ~0ULL : py->frame_instr & 4 ? ~0ULL << 32 : 0xffffffff;
+	py_note_still(&q->still[0], py_record(pt, pt->depth), py);
+	q->n = 1;
+	if (pt->depth - 1 > pt->floor) {
+		py_note_still(&q->still[1], py_record(pt, pt->depth - 1), py);
+		q->n = 2;
+	}
+	if (wanted && wanted + 1 < pt->depth && wanted > pt->floor) {
+		py_note_still(&q->still[2], py_record(pt, wanted), py);
+		q->n = 3;
+	}
+	q->key = q->n == 3 ? 2 : wanted && wanted + 1 == pt->depth ? 1 : 0;
+	q->left = PY_QUICK_LOOKS;
+	q->until = bpf_jiffies64() + PY_QUICK_JIFFIES;
+	kcompat_user_place(task, &q->ip, &q->sp);
+}
+
+#endif
