@@ -184,6 +184,37 @@ test: test-deps ## set up what is missing, build, and run all tests
 run-tests: $(TOOL) $(UNIT_TESTS) $(TARGETS) $(KERNEL_TESTS)
 	$(Q)sh tests/run.sh $(UNIT_TESTS) $(KERNEL_TESTS)
 
+# --- vLLM ---------------------------------------------------------------------------------------
+
+# A real one, of PyPI, which takes minutes to install and to start. VLLM_VENV=dir names one that is
+# there, VLLM_DEBIAN_VENV=dir another of a stripped Python; where Debian has its own, it is made too.
+VLLM_VERSION ?= 0.28.0
+VLLM_VENV    ?= build/vllm-$(VLLM_VERSION)
+VLLM_MODEL   ?= build/vllm-model
+VLLM_WEIGHTS ?= build/vllm-model-w
+STRIPPED     := /usr/bin/python3.11
+VLLM_DEBIAN_VENV ?= $(if $(and $(filter 0.28.0,$(VLLM_VERSION)),$(shell $(STRIPPED) -c \
+	'import ensurepip; print(1)' 2>/dev/null)),build/vllm-$(VLLM_VERSION)-debian)
+vllm_python = $(VLLM_VENV)/bin/python
+
+vllm: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)sh tests/vllm/setup.sh $(VLLM_VENV) $(VLLM_VERSION)
+	$(Q)[ -e $(VLLM_MODEL)/config.json ] || $(vllm_python) tests/vllm/model.py $(VLLM_MODEL)
+	$(Q)[ -e $(VLLM_WEIGHTS)/model.safetensors ] || \
+		$(vllm_python) tests/vllm/model.py $(VLLM_WEIGHTS) --weights
+
+test-vllm: vllm ## trace a real vLLM and check all it says (root, BPF, PyPI, half an hour)
+	$(if $(VLLM_DEBIAN_VENV),$(Q)PYTHON=$(STRIPPED) sh tests/vllm/setup.sh $(VLLM_DEBIAN_VENV) \
+		$(VLLM_VERSION))
+	$(Q)$(vllm_python) -B tests/vllm/check.py --tool $(TOOL) --venv $(VLLM_VENV) \
+		--version $(VLLM_VERSION) --model $(VLLM_MODEL) --weights $(VLLM_WEIGHTS) \
+		$(if $(VLLM_DEBIAN_VENV),--debian-venv $(VLLM_DEBIAN_VENV)) $(VLLM_CHECK)
+
+bench-vllm: vllm ## measure what tracing costs a real vLLM (root, BPF, PyPI, quiet machine)
+	$(Q)$(vllm_python) -B tests/vllm/cost.py --tool $(TOOL) --venv $(VLLM_VENV) \
+		--model $(VLLM_MODEL) $(VLLM_COST)
+
 # --- demo ---------------------------------------------------------------------------------------
 
 demo: deps ## set up, build, and trace a Python server and its workers
@@ -222,4 +253,5 @@ clean: ## remove everything that was made
 	rm -rf build
 
 -include $(wildcard $(addsuffix /*.d,$(BUILD) $(BUILD)/tests $(BUILD)/targets $(BUILD)/bench))
-.PHONY: all help demo bench install run-bench deps test-deps targets unit kernel test run-tests clean FORCE
+.PHONY: all help demo bench install run-bench deps test-deps targets unit kernel test run-tests vllm \
+	test-vllm bench-vllm clean FORCE

@@ -38,7 +38,8 @@ struct py_process {
 	bool entries_over;	      /* they had their time, or are not to be had */
 	bool scanned;		      /* it was looked for a Python, */
 	bool told;		      /* and that it may be one was told */
-	uint64_t active_ns;	      /* when it last entered or left a wanted function */
+	uint32_t open;		      /* wanted functions that it has entered and not left */
+	uint64_t active_ns;	      /* when it last entered or left one */
 	UT_hash_handle hh;
 };
 
@@ -247,6 +248,9 @@ static uint64_t new_space(pid_t pid)
  * 3.11 and later these are hit by calls from places that are new, so by next to nothing once a program
  * has settled, but by millions while it imports: where a profile has a sign, not before something
  * wanted was seen. Up to 3.10 they are hit by every call: not before that either, and not for long.
+ *
+ * What a profile with a sign wants is a phase of the program, which may wait for minutes in one of its
+ * functions: while one is open, it is not over. Nor is it over for good.
  */
 static void entries_on(struct pytrace *p, struct py_process *proc)
 {
@@ -351,6 +355,13 @@ int pytrace__scan(struct pytrace *p, pid_t pid, uint64_t since_ns)
 	return look(p, proc);
 }
 
+static bool has_settled(const struct pytrace *p, const struct py_process *proc, uint64_t now_ns)
+{
+	if (p->armed ? proc->version >= 0x030b : proc->open)
+		return false;
+	return now_ns >= proc->active_ns + SETTLE_NS;
+}
+
 int pytrace__tick(struct pytrace *p, uint64_t now_ns)
 {
 	struct py_process *proc, *next;
@@ -362,11 +373,10 @@ int pytrace__tick(struct pytrace *p, uint64_t now_ns)
 	HASH_ITER(hh, p->processes, proc, next) {
 		if (proc->state == PY_AGAIN && !err)
 			err = look(p, proc);
-		if (!proc->entries || now_ns < proc->active_ns + SETTLE_NS ||
-			(p->armed && proc->version >= 0x030b))
+		if (!proc->entries || !has_settled(p, proc, now_ns))
 			continue;
 		entries_off(p, proc);
-		proc->entries_over = true;
+		proc->entries_over = p->armed;
 	}
 	return err;
 }
@@ -434,6 +444,24 @@ static bool is_python(uint32_t func)
 	return func >= RT_PY_FUNC_BASE && func < RT_PY_FUNC_END;
 }
 
+/* What a child has open from its parent it may never leave. What was lost may be a return: rather off
+ * too early, and on again at the next, than never off. */
+static void on_checkpoint(struct pytrace *p, const struct rt_checkpoint *ev)
+{
+	struct py_process *proc = find(p, ev->h.pid);
+
+	if (!proc)
+		return;
+	proc->active_ns = ev->h.time_ns;
+	if (ev->h.lost)
+		proc->open = 0;
+	if (ev->when == RT_ENTRY && ev->span)
+		proc->open++;
+	else if (ev->when == RT_RETURN && !(ev->flags & RT_F_INHERITED) && proc->open)
+		proc->open--;
+	entries_on(p, proc);
+}
+
 int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
 {
 	struct py_process *proc;
@@ -453,17 +481,15 @@ int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
 		err = end_program(p, proc, ev->time_ns);
 		entries_off(p, proc);
 		proc->entries_over = proc->told = proc->scanned = false;
+		proc->open = 0;
 		proc->execed = true;
 		proc->exec_ns = ev->time_ns;
 		proc->since_ns = 0;
 		set_state(p, proc, PY_UNKNOWN);
 		return err;
 	case RT_EV_CHECKPOINT:
-		if (!p->n_entries || !is_python(((const struct rt_checkpoint *)ev)->func))
-			return 0;
-		proc = find(p, ev->pid);
-		if (proc)
-			proc->active_ns = ev->time_ns;
+		if (is_python(((const struct rt_checkpoint *)ev)->func))
+			on_checkpoint(p, (const void *)ev);
 		return 0;
 	case RT_EV_EXIT:
 		proc = find(p, ev->pid);

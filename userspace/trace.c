@@ -124,7 +124,9 @@ static int after_event(struct tracer *t, const struct rt_hdr *ev)
 		return 0;
 	if (ev->kind == RT_EV_TOTALS && t->attaching && !(totals->flags & RT_P_BORROWED))
 		return emit_attach_point(t, ev, &totals->totals.last);
-	if (ev->kind == RT_EV_EXEC && t->launch && ev->pid == (uint32_t)launch__pid(t->launch))
+	/* what a new command is to be watched for may still be loaded: then the log begins with that */
+	if (ev->kind == RT_EV_EXEC && !t->sel.n && t->launch &&
+		ev->pid == (uint32_t)launch__pid(t->launch))
 		return emit_attach_point(t, ev, &exec->rss);
 	return 0;
 }

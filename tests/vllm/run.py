@@ -19,7 +19,7 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-LIMIT = 600  # seconds, for all of it
+LIMIT = 900  # seconds, for all of it
 PR_SET_CHILD_SUBREAPER = 36
 
 ENVIRONMENT = {
@@ -126,6 +126,7 @@ def environment(args):
     if args.truth:
         args.truth.mkdir(parents=True, exist_ok=True)
         env["RAMTRACE_TRUTH_DIR"] = str(args.truth.resolve())
+        env["RAMTRACE_TRUTH_SLOW"] = str(args.slow)
         env["PYTHONPATH"] = ":".join(filter(None, [str(HERE / "truth"), env.get("PYTHONPATH")]))
     return env
 
@@ -162,6 +163,24 @@ def request(port, method, path, body=None):
         connection.close()
 
 
+def complete(args, port):
+    body = {"model": str(args.model), "prompt": "w1 w2 w3", "max_tokens": 4, "temperature": 0}
+    return json.loads(request(port, "POST", "/v1/completions", body))
+
+
+def answer_many(args, port):
+    """How long that many requests took, one after the other: at once, and after a while."""
+    took = []
+    for wait in (0, args.settle) if args.requests else ():
+        time.sleep(wait)
+        began = time.monotonic()
+        for _ in range(args.requests):
+            complete(args, port)
+        took.append(time.monotonic() - began)
+        say(f"{args.requests} requests in {took[-1]:.2f} s")
+    return took
+
+
 def serve(args, log):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -191,16 +210,21 @@ def serve(args, log):
         companion = subprocess.Popen(shlex.split(args.attach.replace("{pid}", str(pid))), stdin=subprocess.DEVNULL)
         say(f"companion is pid {companion.pid}")
     wait_for(healthy, process)
+    result = {"healthy_s": time.monotonic() - start}
     say("healthy")
     for p in descendants():
         say(f"  {p} {b' '.join(cmdline(p)).decode(errors='replace')[:70]}")
-    body = {"model": str(args.model), "prompt": "w1 w2 w3", "max_tokens": 4, "temperature": 0}
-    answer = json.loads(request(port, "POST", "/v1/completions", body))
+    answer = complete(args, port)
+    result["answer"] = {"choices": answer["choices"], "usage": answer["usage"]}
     say(f"answered {answer['usage']['completion_tokens']} tokens")
+    result["requests_s"] = answer_many(args, port)
     time.sleep(args.linger)
     os.kill(pid, signal.SIGINT)
     wait_for(ended, process, 120)
     say(f"ended with status {process.returncode}")
+    result["status"] = process.returncode
+    if args.result:
+        args.result.write_text(json.dumps(result, ensure_ascii=False))
     if companion:
         try:
             companion.wait(60)
@@ -228,9 +252,13 @@ def main():
     p.add_argument("--load-format", choices=["dummy", "safetensors"], default="dummy")
     p.add_argument("--safetensors-load-strategy", choices=["lazy", "eager"])
     p.add_argument("--truth", type=pathlib.Path, metavar="DIR", help="measure from inside, into DIR")
+    p.add_argument("--slow", type=float, default=0, help="with --truth: seconds that loading takes longer")
     p.add_argument("--prefix", default="", metavar="CMD", help="what to put in front of the command")
     p.add_argument("--attach", metavar="CMD", help="run as soon as the server's process exists, {pid}")
     p.add_argument("--linger", type=float, default=0, help="seconds between the answer and SIGINT")
+    p.add_argument("--requests", type=int, default=0, metavar="N", help="N more requests, and N again")
+    p.add_argument("--settle", type=float, default=0, help="seconds before they come again")
+    p.add_argument("--result", type=pathlib.Path, metavar="FILE", help="the answer, the times and the status, as JSON")
     p.add_argument("--log", type=pathlib.Path, help="where the output goes (default: build/vllm.log)", default="build/vllm.log")
     args = p.parse_args()
     args.venv, args.model = args.venv.absolute(), args.model.absolute()

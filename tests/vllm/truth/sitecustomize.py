@@ -18,6 +18,7 @@ import types
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DIR = os.environ.get("RAMTRACE_TRUTH_DIR")
+SLOW = float(os.environ.get("RAMTRACE_TRUTH_SLOW") or 0)  # seconds that loading takes longer
 
 
 def chain():
@@ -72,6 +73,8 @@ class Log:
             reading = self.reading()
             for label in labels:
                 os.write(self.out, self.line(label, function, when, *reading))
+        if SLOW and "Worker.load_model之前" in labels:
+            time.sleep(SLOW)
 
 
 log = Log()
