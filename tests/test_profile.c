@@ -80,7 +80,7 @@ Test(profile, every_shipped_one_loads_and_is_complete)
 		}
 		profile__free(p);
 	}
-	cr_expect_eq(n_profiles, 5);
+	cr_expect_eq(n_profiles, 9);
 }
 
 Test(profile, shipped_ones_know_their_programs)
@@ -461,7 +461,7 @@ Test(profile, an_unknown_name_gets_the_list)
 	struct profile *p;
 
 	cr_expect_eq(profile__load("mysql", &p, err, sizeof(err)), -ENOENT);
-	cr_expect(strstr(err, "'mysql'") && strstr(err, "nginx, postgres, redis, torch"), "%s", err);
+	cr_expect(strstr(err, "'mysql'") && strstr(err, "nginx, postgres, pytorch, redis, torch"), "%s", err);
 	cr_expect_eq(profile__load("roles", &p, err, sizeof(err)), -ENOENT);
 	cr_expect_eq(profile__load("", &p, err, sizeof(err)), -ENOENT);
 	cr_expect_eq(profile__load("mysql", &p, err, 10), -ENOENT);
