@@ -93,4 +93,17 @@ static __always_inline u32 kcompat_victim_tgid(u64 arg)
 	return BPF_CORE_READ((struct task_struct *)arg, tgid);
 }
 
+/*
+ * The verifier goes anew through what follows for each set of values that it knows. Here it knows none:
+ * what is unknown twice is still unknown to it.
+ */
+static __always_inline u64 forget_value(u64 v)
+{
+	u64 x = bpf_jiffies64();
+
+	v ^= x;
+	barrier_var(v);
+	return v ^ x;
+}
+
 #endif

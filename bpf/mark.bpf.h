@@ -184,6 +184,7 @@ static __always_inline int on_marker(struct pt_regs *ctx, u64 cookie)
 	if (!look_snapshot(&lk, mm, task, pages))
 		return 0;
 	lk.ts->busy = 1;
+	lk.flags = forget_value(lk.flags);
 	py = look_python(&lk, task, false);
 	if (py || lk.ts->depth)
 		report_spans(&lk, task, py);

@@ -506,6 +506,7 @@ static __always_inline void python_begins(struct look *lk, struct task_struct *t
 	lk->now = bpf_ktime_get_ns();
 	if (!look_snapshot(lk, mm, task, pages))
 		return;
+	lk->flags = forget_value(lk->flags);
 	look_python(lk, task, false);
 	if (!lk->walked)
 		return;

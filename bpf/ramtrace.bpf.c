@@ -286,11 +286,13 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	if (!own && !kthread && tgid == lk.st->tgid)
 		return 0;
 	/* before the walk: a task on another CPU that adds all up until then takes it for its own */
-	delta = mm_event_delta(mm, task, lk.st, kind);
+	delta = forget_value(mm_event_delta(mm, task, lk.st, kind));
 	__sync_fetch_and_add(&lk.st->cur[kind & 3], delta);
 	if (own) {
 		lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
 		py = look_at_python(&lk, mm);
+		lk.now = forget_value(lk.now);
+		lk.sp = forget_value(lk.sp);
 	}
 	if (own)
 		look_at_change(&lk, py, mm, kind, delta);

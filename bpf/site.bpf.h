@@ -93,6 +93,8 @@ static __always_inline int on_site(u64 cookie, u64 sp, bool direct)
 	if (!look_take(&lk, ret, pages))
 		return 0;
 	lk.ts->busy = 1;
+	lk.flags = forget_value(lk.flags);
+	lk.equal = forget_value(lk.equal);
 	py = look_python(&lk, task, false);
 	if (py || lk.ts->depth)
 		report_spans(&lk, task, py);
