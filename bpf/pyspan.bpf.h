@@ -480,21 +480,33 @@ static __noinline int look_settle(struct look *lk, struct task_struct *task, con
 
 #define PY_FUNC_CODE 48 /* PyFunctionObject.func_code, 3.11 to 3.15: Include/cpython/funcobject.h */
 
-/* The code of the function that is about to run: its function object is at hand, or its frame. 0: none
- * is, it only makes a generator, which runs when it is resumed. */
+/* The code of the function that is about to run: its function object is at hand, or its frame. */
 static __always_inline u64 py_entered(const struct rt_py *py, u64 arg, bool is_frame)
 {
-	u32 flags = 0;
 	u64 code = 0;
 
 	if (!is_frame && (py->flags & RT_PY_TAGGED))
 		arg &= ~7ULL;
 	if (bpf_probe_read_user(&code, sizeof(code), (void *)(arg + (is_frame ? py->frame_code : PY_FUNC_CODE))))
 		return 0;
-	if (is_frame)
-		return py->flags & RT_PY_TAGGED ? code & ~7ULL : code;
-	bpf_probe_read_user(&flags, sizeof(flags), (void *)(code + PY_CODE_FLAGS));
-	return flags & PY_CO_RESUMED ? 0 : code;
+	return is_frame && (py->flags & RT_PY_TAGGED) ? code & ~7ULL : code;
+}
+
+/* Only a generator is made, or a coroutine, which runs when it is resumed. */
+static __always_inline bool py_makes(u64 code)
+{
+	u32 flags = 0;
+
+	return !bpf_probe_read_user(&flags, sizeof(flags), (void *)(code + PY_CODE_FLAGS)) &&
+	       (flags & PY_CO_RESUMED);
+}
+
+/* Most functions that begin are of those that began just before, and nobody wants them. That is
+ * believed of a code object for some jiffies only: its address may come to be another's. */
+static __always_inline u64 *py_cold_slot(struct thread_state *ts, u64 code, u64 *mark)
+{
+	*mark = code ^ bpf_jiffies64() >> 5 << 48;
+	return &ts->py_cold[code >> 5 & (PY_COLD - 1)];
 }
 
 /* The look at such an entry. `o` is what begins, but for where it lies. */
@@ -531,19 +543,27 @@ static __always_inline int on_python_function(u64 sp, u64 arg, bool is_frame)
 	struct mm_struct *mm = task->mm;
 	struct py_opening o = {};
 	struct rt_py *py;
+	u64 *cold, mark;
 
 	lk.ts = thread_get(task, mm);
 	if (!py_possible() || !lk.ts || lk.ts->borrowed)
 		return 0;
-	lk.st = mm_of(mm);
 	py = bpf_map_lookup_elem(&pys, &lk.ts->tgid);
-	if (!lk.st || !py)
+	if (!py)
+		return 0;
+	o.code = py_entered(py, arg, is_frame);
+	cold = py_cold_slot(lk.ts, o.code, &mark);
+	if (!o.code || *cold == mark)
+		return 0;
+	lk.st = mm_of(mm);
+	if (!lk.st)
 		return 0;
 	lk.ts->busy = 1;
 	lk.pt = py_thread_get(&lk, task);
-	o.code = lk.pt ? py_entered(py, arg, is_frame) : 0;
-	o.func = o.code ? py_func_of(lk.pt, py, o.code, 0) : 0;
-	if (o.func)
+	o.func = lk.pt ? py_func_of(lk.pt, py, o.code, 0) : 0;
+	if (!o.func)
+		*cold = mark;
+	else if (is_frame || !py_makes(o.code))
 		python_begins(&lk, task, mm, py, &o);
 	lk.ts->busy = 0;
 	return 0;

@@ -102,6 +102,8 @@ struct py_quick {
 	struct py_still still[PY_STILL];
 };
 
+#define PY_COLD 64 /* a power of two */
+
 struct thread_state {
 	u64 mm; /* 0: not set up */
 	u64 start_ns;
@@ -118,6 +120,7 @@ struct thread_state {
 	u32 busy;	 /* amid a look: one that comes in between is left out */
 	struct own_pages pages;
 	struct py_quick py;
+	u64 py_cold[PY_COLD]; /* code objects of functions that nobody wants: see pyspan.bpf.h */
 	struct span spans[RT_CHUNK_SPANS];
 };
 

@@ -17,7 +17,7 @@
 
 #define AGAIN_NS  20000000ULL /* between two looks at a Python that is not ready */
 #define STARTED_NS 3000000ULL /* no Python gets to its first function in less */
-#define SETTLE_NS 30000000000ULL /* without a wanted function: what had to begin has begun */
+#define SETTLE_NS 5000000000ULL /* without a wanted function: what had to begin has begun */
 
 enum state {
 	PY_UNKNOWN, /* none found so far */
