@@ -238,10 +238,12 @@ $(BUILD)/bench/hit.yaml: tests/bench/hit.yaml | $(BUILD)/bench
 	$(Q)sed 's|@DIR@|$(abspath $(BUILD)/bench)|' $< > $@
 
 bench: deps ## measure what tracing costs (root, BPF, quiet machine)
+	@$(call install_missing,python3)
 	$(Q)$(MAKE) --no-print-directory run-bench
 
 run-bench: $(TOOL) $(BENCH) $(BUILD)/bench/hit.yaml
 	$(Q)$(BUILD)/bench/bench $(TOOL) $(abspath $(BUILD)/bench)
+	$(Q)echo; python3 tests/bench/python.py $(abspath $(TOOL))
 
 PREFIX ?= /usr/local
 

@@ -206,11 +206,13 @@ static __noinline int count_faults(struct task_struct *task, u64 *min_flt, u64 *
 	return 0;
 }
 
-/* The arguments, and what lies behind them: a title may have overwritten the environment too.
- * Returns the length of the arguments. */
+/* The arguments; and what lies behind them if a title was written over them and the environment: the
+ * environment itself is nobody's business. Returns the length of the arguments. */
 static __always_inline u32 read_title(char *title, struct mm_struct *mm)
 {
 	u64 at, end;
+	char last = 0;
+	u32 n;
 
 	__builtin_memset(title, 0, RT_TITLE_LEN);
 	if (!mm)
@@ -219,7 +221,11 @@ static __always_inline u32 read_title(char *title, struct mm_struct *mm)
 	end = BPF_CORE_READ(mm, arg_end);
 	if (end <= at)
 		return 0;
-	if (bpf_probe_read_user(title, RT_TITLE_LEN - 1, (void *)at))
+	bpf_probe_read_user(&last, 1, (void *)end - 1);
+	n = last || end - at >= RT_TITLE_LEN ? RT_TITLE_LEN - 1 : end - at;
+	barrier_var(n);
+	n &= RT_TITLE_LEN - 1;
+	if (bpf_probe_read_user(title, n, (void *)at))
 		bpf_probe_read_user_str(title, RT_TITLE_LEN, (void *)at);
 	return end - at;
 }
