@@ -6,8 +6,9 @@
  *	ring.bpf.h  room for events
  *	span.bpf.h  which functions are open in a thread, and how their end is seen
  *	proc.bpf.h  who is traced
- *	pyframe.bpf.h, pycode.bpf.h, pyspan.bpf.h
- *		    the Python stack of a thread, whose functions they are, and their spans
+ *	pythread.bpf.h, pyframe.bpf.h, pycode.bpf.h, pyquick.bpf.h, pyspan.bpf.h, pyentry.bpf.h
+ *		    the Python side of a thread, its stack, whose functions these are, the look that
+ *		    finds nothing new, the spans, and functions that are over at once
  *	site.bpf.h  what happens at a probed instruction
  *	mark.bpf.h  and where the program says itself that it has come to something
  */
@@ -17,7 +18,7 @@
 #include <bpf/bpf_core_read.h>
 #include "ramtrace.h"
 #include "proc.bpf.h"
-#include "pyspan.bpf.h"
+#include "pyentry.bpf.h"
 #include "site.bpf.h"
 #include "mark.bpf.h"
 
