@@ -289,7 +289,12 @@ int watch__event(struct watch *w, const struct rt_hdr *ev)
 		return handle_exit(w, (const void *)ev);
 	case RT_EV_RENAME:
 		p = find(w, ev->pid, ev->start_ns);
-		return p ? read_title(w, p, ev->time_ns) : 0;
+		if (!p)
+			return 0;
+		/* a role may come of the new name though the title is the same as before */
+		free(p->cmdline);
+		p->cmdline = NULL;
+		return read_title(w, p, ev->time_ns);
 	case RT_EV_MAPPED:
 		p = find(w, ev->pid, ev->start_ns);
 		if (p)
