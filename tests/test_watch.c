@@ -246,12 +246,15 @@ static struct changing start_changing(char *const titles[])
 
 static void change(struct changing *c)
 {
-	char comm[32] = "";
+	char comm[32] = "", title[256] = "";
 
 	cr_assert_eq(write(c->go, "\n", 1), 1);
-	while (strcmp(comm, "cat")) {
+	/* the name is set before the arguments are */
+	while (strcmp(comm, "cat") || !*title || !strncmp(title, "bash", 4)) {
 		usleep(1000);
 		cr_assert_gt(procfs_comm(c->pid, comm, sizeof(comm)), 0);
+		if (procfs_cmdline(c->pid, title, sizeof(title)) <= 0)
+			*title = '\0';
 	}
 }
 
