@@ -255,8 +255,9 @@ static int insist(const char *options, char **said)
 {
 	char *command;
 
-	if (asprintf(&command, "exec 2>&1; cd '%s'; mkfifo p; sleep 60 <p & r=$!; "
-		"'%s' --format jsonl --step 4K %s & t=$!; sleep 2; kill -TERM $t; sleep 1; "
+	if (asprintf(&command, "exec 2>&1; cd '%s'; rm -f pid; mkfifo p; sleep 60 <p & r=$!; "
+		"'%s' --format jsonl --step 4K %s & t=$!; for i in $(seq 300); do [ -s pid ] && break; "
+		"sleep 0.1; done; sleep 2; kill -TERM $t; sleep 1; "
 		"kill -0 $t || echo ended early; kill -INT $t; wait $t; s=$?; "
 		"kill $r; rm p; kill -KILL $(cat pid) || echo command gone; exit $s",
 		harness_dir(), harness_tool(), options) < 0)
