@@ -37,12 +37,14 @@ static __always_inline bool py_is_still(const struct py_quick *q, const struct p
 	       (words[q->instr & 15] & q->instr_mask) == s->instr;
 }
 
-/* The same of a frame with its variables. */
+/* The same of a frame with its variables, where they can be told. */
 static __always_inline bool py_caller_is_still(const struct py_quick *q)
 {
 	const struct py_still *s = &q->still[3];
 	u64 words[16] = {};
 
+	if (!q->room)
+		return py_is_still(q, s);
 	if (bpf_probe_read_user(words, PY_SLOTS_END, (void *)s->frame))
 		return false;
 	return (words[q->instr & 15] ^ py_slots(words, q->owner, q->room)) == s->instr;
@@ -62,7 +64,7 @@ static __always_inline bool py_top_is_still(const struct py_quick *q)
 }
 
 /* Is the stack as it was at the last look? False: that takes a walk. */
-static __always_inline bool py_unchanged(struct thread_state *ts, struct task_struct *task)
+static __noinline bool py_unchanged(struct thread_state *ts, struct task_struct *task)
 {
 	struct py_quick *q = &ts->py;
 	u64 ip, sp;
@@ -76,7 +78,7 @@ static __always_inline bool py_unchanged(struct thread_state *ts, struct task_st
 	q->sp = sp;
 	if (!here && !py_top_is_still(q))
 		return false;
-	if (q->room ? !py_caller_is_still(q) : here && !py_is_still(q, &q->still[q->key & 3]))
+	if (q->caller ? !py_caller_is_still(q) : here && !py_is_still(q, &q->still[q->key & 3]))
 		return false;
 	q->left--;
 	return true;
@@ -90,15 +92,15 @@ static __always_inline void py_note_still(struct py_still *s, const struct py_fr
 	s->instr = py->flags & RT_PY_LASTI && py->frame_instr & 4 ? f->instr << 32 : f->instr;
 }
 
-/* Only where its variables were looked at by the walk, too. */
+/* Its variables were looked at by the walk if there is a hash of them. */
 static __always_inline void py_note_caller(struct py_quick *q, const struct py_frame *f,
 	const struct py_frame *callee, const struct rt_py *py)
 {
-	if (f->instr == (f->instr & PY_ADDRESS) || callee->frame <= f->frame ||
-		callee->frame - f->frame > PY_SLOTS_NEAR)
-		return;
 	py_note_still(&q->still[3], f, py);
-	q->room = callee->frame - f->frame;
+	q->caller = 1;
+	if (!q->wide && f->instr != (f->instr & PY_ADDRESS) && callee->frame > f->frame &&
+		callee->frame - f->frame <= PY_SLOTS_NEAR)
+		q->room = callee->frame - f->frame;
 }
 
 /* After a walk: what the next looks compare. `wanted`: depth of the innermost wanted frame, or 0. */
@@ -129,9 +131,9 @@ static __always_inline void py_quicken(struct thread_state *ts, struct py_thread
 		q->n = 3;
 	}
 	q->key = q->n == 3 ? 2 : wanted && wanted + 1 == pt->depth ? 1 : 0;
-	q->room = 0;
+	q->caller = q->room = 0;
 	q->owner = py->frame_owner;
-	if (wanted && wanted - 1 > pt->floor && !q->wide)
+	if (wanted && wanted - 1 > pt->floor)
 		py_note_caller(q, py_record(pt, wanted - 1), py_record(pt, wanted), py);
 	q->left = PY_QUICK_LOOKS;
 	q->until = bpf_jiffies64() + PY_QUICK_JIFFIES;

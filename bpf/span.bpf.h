@@ -87,7 +87,8 @@ struct py_quick {
 	u32 left;     /* or after that many looks; 0: now */
 	u32 n;	      /* of still[] */
 	u32 key;      /* the one that counts: that of the innermost wanted frame, if any is open, */
-	u32 room;     /* or rather still[3], its caller, if this is not 0: bytes between them */
+	u32 caller;   /* or rather still[3], its caller, if there is one, */
+	u32 room;     /* with its variables, if this is not 0: bytes from the one to the other */
 	u32 owner;    /* rt_py.frame_owner */
 	u32 foreign;  /* the thread has no Python side, as far as is known, */
 	u64 foreign_until; /* jiffies: and is not asked again before */
