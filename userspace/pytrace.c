@@ -17,6 +17,8 @@
 
 #define AGAIN_NS  20000000ULL /* between two looks at a Python that is not ready */
 #define STARTED_NS 3000000ULL /* no Python gets to its first function in less */
+#define QUIET_NS  300000000ULL /* without a process that comes or goes */
+#define YOUNG_NS  30000000ULL /* a child that is to become another program has done so by then */
 #define SETTLE_NS 5000000000ULL /* without a wanted function: what had to begin has begun */
 
 enum state {
@@ -40,6 +42,7 @@ struct py_process {
 	bool told;		      /* and that it may be one was told */
 	uint32_t open;		      /* wanted functions that it has entered and not left */
 	uint64_t active_ns;	      /* when it last entered or left one */
+	uint64_t young_ns;	      /* until when it may be about to exec; 0: it is not */
 	UT_hash_handle hh;
 };
 
@@ -48,6 +51,9 @@ struct pytrace {
 	struct python_files *files;
 	struct py_process *processes;
 	uint64_t again_ns;
+	struct uprobe_links **retired; /* probes that are to be taken off */
+	size_t n_retired;
+	uint64_t quiet_ns; /* and not before then */
 	size_t looked, n_again, n_entries;
 	bool wanted; /* there are Python specs */
 	bool armed;  /* from the start: some spec has no profile that tells when it begins to matter */
@@ -67,16 +73,29 @@ struct pytrace *pytrace__new(const struct pytrace_config *config)
 	return NULL;
 }
 
-static void entries_off(struct pytrace *p, struct py_process *proc)
+/* Taking probes off makes the kernel wait, for 20 ms and more, and processes come and go in crowds: it is
+ * put off until nothing else is to be done. */
+static void entries_off(struct pytrace *p, struct py_process *proc, uint64_t now_ns)
 {
-	p->n_entries -= proc->entries != NULL;
-	uprobe_links__free(proc->entries);
+	struct uprobe_links **more;
+
+	if (!proc->entries)
+		return;
+	p->n_entries--;
+	more = realloc(p->retired, (p->n_retired + 1) * sizeof(*more));
+	if (more) {
+		p->retired = more;
+		p->retired[p->n_retired++] = proc->entries;
+		p->quiet_ns = now_ns + QUIET_NS;
+	} else {
+		uprobe_links__free(proc->entries);
+	}
 	proc->entries = NULL;
 }
 
-static void drop(struct pytrace *p, struct py_process *proc)
+static void drop(struct pytrace *p, struct py_process *proc, uint64_t now_ns)
 {
-	entries_off(p, proc);
+	entries_off(p, proc, now_ns);
 	HASH_DEL(p->processes, proc);
 	p->n_again -= proc->state == PY_AGAIN;
 	free(proc);
@@ -89,7 +108,10 @@ void pytrace__free(struct pytrace *p)
 	if (!p)
 		return;
 	HASH_ITER(hh, p->processes, proc, next)
-		drop(p, proc);
+		drop(p, proc, 0);
+	while (p->n_retired)
+		uprobe_links__free(p->retired[--p->n_retired]);
+	free(p->retired);
 	python_files__free(p->files);
 	free(p);
 }
@@ -306,6 +328,8 @@ static int begin_looking(struct pytrace *p, struct py_process *proc, struct rt_p
 	}
 	proc->version = py->version;
 	proc->looked_ns = clock_now();
+	log_debug("process %d: CPython %u.%u is looked at", proc->pid, py->version >> 8,
+		py->version & 0xff);
 	set_state(p, proc, PY_LOOKED);
 	err = pyopen__tell(open, p->config.session, &done, p->config.emit, p->config.ctx);
 	if ((p->armed && py->version >= 0x030b) || pyopen__worth(open))
@@ -367,15 +391,21 @@ int pytrace__tick(struct pytrace *p, uint64_t now_ns)
 	struct py_process *proc, *next;
 	int err = 0;
 
-	if (!(p->n_again + p->n_entries) || now_ns < p->again_ns)
+	if (!(p->n_again + p->n_entries + p->n_retired) || now_ns < p->again_ns)
 		return 0;
 	p->again_ns = now_ns + AGAIN_NS;
+	if (p->n_retired && now_ns >= p->quiet_ns)
+		uprobe_links__free(p->retired[--p->n_retired]);
 	HASH_ITER(hh, p->processes, proc, next) {
 		if (proc->state == PY_AGAIN && !err)
 			err = look(p, proc);
+		if (proc->young_ns && now_ns >= proc->young_ns) {
+			proc->young_ns = 0;
+			entries_on(p, proc);
+		}
 		if (!proc->entries || !has_settled(p, proc, now_ns))
 			continue;
-		entries_off(p, proc);
+		entries_off(p, proc, now_ns);
 		proc->entries_over = p->armed;
 	}
 	return err;
@@ -387,7 +417,7 @@ static void on_wanted(struct pytrace *p, pid_t pid)
 {
 	struct py_process *proc = find(p, pid);
 
-	if (proc)
+	if (proc && !proc->young_ns)
 		entries_on(p, proc);
 }
 
@@ -427,7 +457,7 @@ static int on_fork(struct pytrace *p, const struct rt_fork *ev)
 	child->version = parent->version;
 	set_state(p, child, parent->state);
 	if (parent->entries)
-		entries_on(p, child);
+		child->young_ns = ev->h.time_ns + YOUNG_NS;
 	return parent->told ? told_of(p, child, false) : 0;
 }
 
@@ -459,7 +489,8 @@ static void on_checkpoint(struct pytrace *p, const struct rt_checkpoint *ev)
 		proc->open++;
 	else if (ev->when == RT_RETURN && !(ev->flags & RT_F_INHERITED) && proc->open)
 		proc->open--;
-	entries_on(p, proc);
+	if (!proc->young_ns)
+		entries_on(p, proc);
 }
 
 int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
@@ -479,7 +510,8 @@ int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
 		if (!proc)
 			return -ENOMEM;
 		err = end_program(p, proc, ev->time_ns);
-		entries_off(p, proc);
+		entries_off(p, proc, ev->time_ns);
+		proc->young_ns = 0;
 		proc->entries_over = proc->told = proc->scanned = false;
 		proc->open = 0;
 		proc->execed = true;
@@ -495,7 +527,7 @@ int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
 		proc = find(p, ev->pid);
 		if (proc) {
 			err = end_program(p, proc, ev->time_ns);
-			drop(p, proc);
+			drop(p, proc, ev->time_ns);
 		}
 		return err;
 	default:
