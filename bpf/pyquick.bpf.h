@@ -6,8 +6,9 @@
  *  - is the thread's innermost frame the one it was, at the instruction it was, and its caller's, and
  *    the innermost one that is wanted? Or, if the program is at the very place in its machine code
  *    where it was at the last look, with the same stack pointer:
- *  - is the caller of the innermost wanted frame as it was, with its variables? Else it has been run,
- *    and the function has returned, or was called anew. (If none is open: is the innermost frame?)
+ *  - are the innermost wanted frame and its caller as they were, with their variables? Else one of them
+ *    has been run, and the function may have returned, or was called anew. (If none is open: is the
+ *    innermost frame?)
  * Another call from the same place can look alike for some time, so only so many such looks are made
  * in a row.
  */
@@ -22,32 +23,24 @@
 #define PY_ADDRESS	 ((1ULL << PY_INSTR_BITS) - 1)
 
 /* The instruction is a pointer into the code object, up to 3.10 an index. */
-static __always_inline bool py_is_still(const struct py_quick *q, const struct py_still *s)
+static __noinline bool py_is_still(const struct py_quick *q, const struct py_still *s)
 {
 	u64 words[16] = {};
 
-	if (!q->wide) {
-		if (bpf_probe_read_user(words, sizeof(*words), (void *)(s->frame + q->instr * 8)))
+	if (q->wide) {
+		if (bpf_probe_read_user(words, PY_WIDE, (void *)s->frame))
 			return false;
-		return words[0] == (s->instr & PY_ADDRESS);
+		return words[q->code & 15] == s->code && words[q->globals & 15] == s->globals &&
+		       (words[q->instr & 15] & q->instr_mask) == s->instr;
 	}
-	if (bpf_probe_read_user(words, PY_WIDE, (void *)s->frame))
+	if (s->room) {
+		if (bpf_probe_read_user(words, PY_SLOTS_END, (void *)s->frame))
+			return false;
+		return (words[q->instr & 15] ^ py_slots(words, q->owner, s->room)) == s->instr;
+	}
+	if (bpf_probe_read_user(words, sizeof(*words), (void *)(s->frame + q->instr * 8)))
 		return false;
-	return words[q->code & 15] == s->code && words[q->globals & 15] == s->globals &&
-	       (words[q->instr & 15] & q->instr_mask) == s->instr;
-}
-
-/* The same of a frame with its variables, where they can be told. */
-static __always_inline bool py_caller_is_still(const struct py_quick *q)
-{
-	const struct py_still *s = &q->still[3];
-	u64 words[16] = {};
-
-	if (!q->room)
-		return py_is_still(q, s);
-	if (bpf_probe_read_user(words, PY_SLOTS_END, (void *)s->frame))
-		return false;
-	return (words[q->instr & 15] ^ py_slots(words, q->owner, q->room)) == s->instr;
+	return words[0] == (s->instr & PY_ADDRESS);
 }
 
 static __always_inline bool py_top_is_still(const struct py_quick *q)
@@ -78,29 +71,27 @@ static __noinline bool py_unchanged(struct thread_state *ts, struct task_struct 
 	q->sp = sp;
 	if (!here && !py_top_is_still(q))
 		return false;
-	if (q->caller ? !py_caller_is_still(q) : here && !py_is_still(q, &q->still[q->key & 3]))
+	if ((here && !py_is_still(q, &q->still[q->key & 3])) || (q->caller && !py_is_still(q, &q->still[3])))
 		return false;
 	q->left--;
 	return true;
 }
 
-static __always_inline void py_note_still(struct py_still *s, const struct py_frame *f, const struct rt_py *py)
+/* The frame at this depth; with its variables if the walk has a hash of them. */
+static __always_inline void py_note_still(struct py_quick *q, u32 i, struct py_thread *pt, u32 depth,
+	const struct rt_py *py)
 {
+	const struct py_frame *f = py_record(pt, depth), *callee = py_record(pt, depth + 1);
+	struct py_still *s = &q->still[i & 3];
+
 	s->frame = f->frame;
 	s->code = f->code;
 	s->globals = f->globals;
 	s->instr = py->flags & RT_PY_LASTI && py->frame_instr & 4 ? f->instr << 32 : f->instr;
-}
-
-/* Its variables were looked at by the walk if there is a hash of them. */
-static __always_inline void py_note_caller(struct py_quick *q, const struct py_frame *f,
-	const struct py_frame *callee, const struct rt_py *py)
-{
-	py_note_still(&q->still[3], f, py);
-	q->caller = 1;
-	if (!q->wide && f->instr != (f->instr & PY_ADDRESS) && callee->frame > f->frame &&
-		callee->frame - f->frame <= PY_SLOTS_NEAR)
-		q->room = callee->frame - f->frame;
+	s->room = 0;
+	if (!q->wide && depth < pt->depth && f->instr != (f->instr & PY_ADDRESS) &&
+		callee->frame > f->frame && callee->frame - f->frame <= PY_SLOTS_NEAR)
+		s->room = callee->frame - f->frame;
 }
 
 /* After a walk: what the next looks compare. `wanted`: depth of the innermost wanted frame, or 0. */
@@ -120,21 +111,21 @@ static __always_inline void py_quicken(struct thread_state *ts, struct py_thread
 	q->instr = py->frame_instr / 8;
 	q->wide = py->frame_bytes > PY_NARROW;
 	q->instr_mask = !(py->flags & RT_PY_LASTI) ? ~0ULL : py->frame_instr & 4 ? ~0ULL << 32 : 0xffffffff;
-	py_note_still(&q->still[0], py_record(pt, pt->depth), py);
+	py_note_still(q, 0, pt, pt->depth, py);
 	q->n = 1;
 	if (pt->depth - 1 > pt->floor) {
-		py_note_still(&q->still[1], py_record(pt, pt->depth - 1), py);
+		py_note_still(q, 1, pt, pt->depth - 1, py);
 		q->n = 2;
 	}
 	if (wanted && wanted + 1 < pt->depth && wanted > pt->floor) {
-		py_note_still(&q->still[2], py_record(pt, wanted), py);
+		py_note_still(q, 2, pt, wanted, py);
 		q->n = 3;
 	}
 	q->key = q->n == 3 ? 2 : wanted && wanted + 1 == pt->depth ? 1 : 0;
-	q->caller = q->room = 0;
 	q->owner = py->frame_owner;
-	if (wanted && wanted - 1 > pt->floor)
-		py_note_caller(q, py_record(pt, wanted - 1), py_record(pt, wanted), py);
+	q->caller = wanted && wanted - 1 > pt->floor;
+	if (q->caller)
+		py_note_still(q, 3, pt, wanted - 1, py);
 	q->left = PY_QUICK_LOOKS;
 	q->until = bpf_jiffies64() + PY_QUICK_JIFFIES;
 	kcompat_user_place(task, &q->ip, &q->sp);

@@ -79,6 +79,7 @@ struct span {
 struct py_still {
 	u64 frame, code, instr;
 	u64 globals;
+	u64 room; /* to the frame that it has called, if its variables are to be looked at; else 0 */
 };
 
 struct py_quick {
@@ -87,9 +88,9 @@ struct py_quick {
 	u32 left;     /* or after that many looks; 0: now */
 	u32 n;	      /* of still[] */
 	u32 key;      /* the one that counts: that of the innermost wanted frame, if any is open, */
-	u32 caller;   /* or rather still[3], its caller, if there is one, */
-	u32 room;     /* with its variables, if this is not 0: bytes from the one to the other */
+	u32 caller;   /* and still[3], its caller, if there is one */
 	u32 owner;    /* rt_py.frame_owner */
+	u32 pad;
 	u32 foreign;  /* the thread has no Python side, as far as is known, */
 	u64 foreign_until; /* jiffies: and is not asked again before */
 	u64 ip, sp;   /* where the program was at the last look */
