@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import time
 
 import told
 from told import span
@@ -53,12 +54,18 @@ def work(mib):
     return mib * 2
 
 
+# Calls by map() from one place that follow each other with nothing seen in between are one span.
+def task(mib):
+    time.sleep(0.05)
+    return work(mib)
+
+
 # trace: in_pool
 def in_pool(how):
     with span("in_pool"):
         told.touch(1)
         with multiprocessing.get_context(how).Pool(2) as pool:
-            print(how, pool.map(work, [1, 2, 3, 4], chunksize=1))
+            print(how, pool.map(task, [1, 2, 3, 4], chunksize=1))
             pool.close()
             pool.join()
 
