@@ -22,8 +22,8 @@ struct python_files *python_files__new(const char *debug_root);
 void python_files__free(struct python_files *files); /* NULL is fine */
 
 /*
- * Finds the CPython of a process. All of *out is set but `space` and the flags RT_PY_ARMED and
- * RT_PY_ATTACHED, which are 0. The interpreter need not run yet: at an exec its own mapping is
+ * Finds the CPython of a process. All of *out is set but `space`, `since_ns` and the flag RT_PY_ARMED,
+ * which are 0. The interpreter need not run yet: at an exec its own mapping is
  * enough, with a shared libpython the one that the dynamic linker makes.
  * 0
  * -ENOENT   there is none (yet)
