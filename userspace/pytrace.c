@@ -46,12 +46,17 @@ struct py_process {
 	UT_hash_handle hh;
 };
 
+struct retired {
+	pid_t pid;
+	struct uprobe_links *entries;
+};
+
 struct pytrace {
 	struct pytrace_config config;
 	struct python_files *files;
 	struct py_process *processes;
 	uint64_t again_ns;
-	struct uprobe_links **retired; /* probes that are to be taken off */
+	struct retired *retired; /* probes that are to be taken off */
 	size_t n_retired;
 	uint64_t quiet_ns; /* and not before then */
 	size_t looked, n_again, n_entries;
@@ -77,7 +82,7 @@ struct pytrace *pytrace__new(const struct pytrace_config *config)
  * put off until nothing else is to be done. */
 static void entries_off(struct pytrace *p, struct py_process *proc, uint64_t now_ns)
 {
-	struct uprobe_links **more;
+	struct retired *more;
 
 	if (!proc->entries)
 		return;
@@ -85,12 +90,23 @@ static void entries_off(struct pytrace *p, struct py_process *proc, uint64_t now
 	more = realloc(p->retired, (p->n_retired + 1) * sizeof(*more));
 	if (more) {
 		p->retired = more;
-		p->retired[p->n_retired++] = proc->entries;
+		p->retired[p->n_retired++] = (struct retired){proc->pid, proc->entries};
 		p->quiet_ns = now_ns + QUIET_NS;
 	} else {
 		uprobe_links__free(proc->entries);
 	}
 	proc->entries = NULL;
+}
+
+/* Those of this process cannot wait: with new ones beside them, each entry would be seen twice. */
+static void take_off(struct pytrace *p, pid_t pid)
+{
+	for (size_t i = p->n_retired; i-- > 0;) {
+		if (p->retired[i].pid != pid)
+			continue;
+		uprobe_links__free(p->retired[i].entries);
+		p->retired[i] = p->retired[--p->n_retired];
+	}
 }
 
 static void drop(struct pytrace *p, struct py_process *proc, uint64_t now_ns)
@@ -110,7 +126,7 @@ void pytrace__free(struct pytrace *p)
 	HASH_ITER(hh, p->processes, proc, next)
 		drop(p, proc, 0);
 	while (p->n_retired)
-		uprobe_links__free(p->retired[--p->n_retired]);
+		uprobe_links__free(p->retired[--p->n_retired].entries);
 	free(p->retired);
 	python_files__free(p->files);
 	free(p);
@@ -292,6 +308,7 @@ static void entries_on(struct pytrace *p, struct py_process *proc)
 		site[i].cookie = !strcmp(sites->symbol[i], "_PyEvalFramePushAndInit") ? RT_PY_FUNCTION :
 				 proc->version < 0x0309 ? RT_PY_FRAME_FIRST : RT_PY_FRAME;
 	}
+	take_off(p, proc->pid);
 	if (!err)
 		err = session__watch_entries(p->config.session, proc->pid, sites->path, site, sites->n,
 			&proc->entries);
@@ -395,7 +412,7 @@ int pytrace__tick(struct pytrace *p, uint64_t now_ns)
 		return 0;
 	p->again_ns = now_ns + AGAIN_NS;
 	if (p->n_retired && now_ns >= p->quiet_ns)
-		uprobe_links__free(p->retired[--p->n_retired]);
+		uprobe_links__free(p->retired[--p->n_retired].entries);
 	HASH_ITER(hh, p->processes, proc, next) {
 		if (proc->state == PY_AGAIN && !err)
 			err = look(p, proc);
