@@ -379,11 +379,10 @@ Test(python, conditions_on_calls, .timeout = 600)
 {
 	static const char *const labels[] = {"in_a", "by_b", "third", "second_in_b", "top", "sorts",
 		"compares", NULL};
-	const char *script = py_script("py_when.py");
 
 	harness_need_kernel();
 	for_each_python(py) {
-		struct py_run r = py_play(py, script, py_options(script, NULL), no_args);
+		struct py_run r = play_probed(py, "py_when.py");
 
 		for (const char *const *l = labels; *l; l++)
 			compare_label(&r, *l);

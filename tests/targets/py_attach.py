@@ -25,6 +25,7 @@ signal.signal(signal.SIGUSR1, on_signal)
 def innermost():
     with span("innermost"):
         told.touch(1)
+        spinning.wait()
         print("ready", file=sys.stderr, flush=True)
         while not go:
             time.sleep(0.02)
@@ -58,6 +59,7 @@ def deeper2(n):
 def spin():
     with span("spin"):
         n = 0
+        spinning.set()
         while not go:
             n += 1
         while main_thread.is_alive() and not done.is_set():
@@ -72,6 +74,7 @@ def busy():
 
 
 main_thread = threading.current_thread()
+spinning = threading.Event()
 done = threading.Event()
 thread = threading.Thread(target=busy)
 thread.start()
