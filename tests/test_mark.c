@@ -87,7 +87,7 @@ Test(mark, what_is_cut_says_so)
 	is_usdt(raw, want);
 	repeat(raw, "x", 1023);
 	is(mark(RT_MARK_USDT, 1, raw, 1023, 1), want);
-	for (int i = 0; i < RT_MARK_CHARS; i++)
+	for (unsigned int i = 0; i < RT_MARK_CHARS; i++)
 		four[i] = 0x1f600;
 	repeat(want, "😀", 256);
 	is(mark(RT_MARK_ASCII, 4, four, sizeof(four), 0), want);
