@@ -114,7 +114,8 @@ static __always_inline void py_stop(struct py_thread *pt)
 	pt->done = 1;
 }
 
-static __always_inline void py_take_fresh(struct py_thread *pt, u64 at, const struct py_view *v, u32 func)
+static __always_inline void py_take_fresh(struct py_thread *pt, u64 at, const struct py_view *v, u32 func,
+	u32 name)
 {
 	struct py_frame *f = &pt->fresh[pt->n_fresh & (PY_FRESH - 1)];
 
@@ -123,9 +124,16 @@ static __always_inline void py_take_fresh(struct py_thread *pt, u64 at, const st
 	f->instr = v->instr;
 	f->globals = v->globals;
 	f->func = func;
+	f->name = name;
 	if (func)
 		pt->wanted = 1;
 	pt->n_fresh++;
+}
+
+static __always_inline void py_node_stale(struct py_thread *pt, u32 depth)
+{
+	if (!pt->stale || depth < pt->stale)
+		pt->stale = depth;
 }
 
 /* A frame that is where the record has one of the same function. 1: the walk ends here. */
@@ -139,6 +147,8 @@ static __always_inline long py_matched(struct py_thread *pt, struct py_frame *r,
 	} else if (r->instr != instr) {
 		pt->cut = depth;
 	}
+	if ((r->instr ^ instr) << (64 - PY_INSTR_BITS))
+		py_node_stale(pt, depth);
 	pt->match = depth;
 	pt->still = r->instr == instr ? pt->still + 1 : 0;
 	r->instr = instr;
@@ -210,7 +220,7 @@ static long py_step(u32 i, struct py_walk *w)
 	func = same ? r->func : py_func_of(pt, w->py, v.code, v.globals);
 	if (func && !same && py_only_makes(&v))
 		func = 0;
-	py_take_fresh(pt, at, &v, func);
+	py_take_fresh(pt, at, &v, func, same ? r->name : 0);
 	return 0;
 }
 
@@ -342,6 +352,7 @@ static __always_inline void py_keep(struct py_thread *pt, u32 i)
 static __always_inline void py_settle(struct py_thread *pt)
 {
 	pt->depth = pt->known + py_fresh_count(pt);
+	py_node_stale(pt, pt->known + 1);
 	if (!pt->known)
 		pt->floor = 0;
 }

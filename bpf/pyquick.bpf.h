@@ -22,6 +22,9 @@
 #define PY_QUICK_JIFFIES 1
 #define PY_ADDRESS	 ((1ULL << PY_INSTR_BITS) - 1)
 
+/* Knob: growth is charged to functions and lines (growth.bpf.h). */
+const volatile bool growth_on = false;
+
 /* The instruction is a pointer into the code object, up to 3.10 an index. */
 static __noinline bool py_is_still(const struct py_quick *q, const struct py_still *s)
 {
@@ -69,7 +72,7 @@ static __noinline bool py_unchanged(struct thread_state *ts, struct task_struct 
 	here = ip == q->ip && sp == q->sp;
 	q->ip = ip;
 	q->sp = sp;
-	if (!here && !py_top_is_still(q))
+	if ((!here || growth_on) && !py_top_is_still(q))
 		return false;
 	if ((here && !py_is_still(q, &q->still[q->key & 3])) || (q->caller && !py_is_still(q, &q->still[3])))
 		return false;

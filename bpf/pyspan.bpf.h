@@ -54,7 +54,7 @@ static __always_inline struct py_thread *py_thread_get(struct look *lk, struct t
 	if (pt->mm != lk->ts->mm) {
 		pt->mm = lk->ts->mm;
 		pt->tstate = pt->vain_head = pt->sure_ns = 0;
-		pt->depth = pt->floor = pt->n_refs = pt->looks = pt->vain = 0;
+		pt->depth = pt->floor = pt->n_refs = pt->looks = pt->vain = pt->stale = 0;
 		lk->ts->py.left = lk->ts->py.foreign = 0;
 		lk->ts->py.look_ns = BPF_CORE_READ(task, start_time);
 		lk->ts->py.others = changes_by_others(lk->ts, lk->st);
@@ -456,6 +456,7 @@ static __noinline int look_settle(struct look *lk, struct task_struct *task, con
 	u32 n = pt->n_refs, wanted = n ? pt->refs[(n - 1) & (PY_SPANS - 1)].depth : 0;
 
 	pt->looks = 1;
+	lk->ts->moved = 1;
 	if (py_is_partial(pt)) { /* not over: the next looks go on with it */
 		lk->walked = 0;
 		lk->ts->py.left = 0;
@@ -508,6 +509,8 @@ static __always_inline void inherit_python(struct task_struct *parent, struct ta
 	bpf_probe_read_kernel(c->refs, sizeof(c->refs), p->refs);
 }
 
+static void growth_end(struct thread_state *ts, struct task_struct *task, u64 serial);
+
 /* Ends all spans of a thread, with the RSS that its program had last. `sp` is where it was when it
  * ended, for what was over before; 0: not known any more. */
 static __always_inline void end_spans(struct task_struct *task, struct mm_struct *mm,
@@ -544,6 +547,8 @@ static __always_inline void end_spans(struct task_struct *task, struct mm_struct
 		lk.pt = bpf_task_storage_get(&py_threads, task, 0, 0);
 	if (lk.pt)
 		lk.pt->mm = 0;
+	if (st)
+		growth_end(lk.ts, task, st->serial);
 	lk.ts->mm = 0;
 	lk.ts->depth = 0;
 }

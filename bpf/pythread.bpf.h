@@ -20,7 +20,8 @@
 struct py_frame {
 	u64 frame, code, instr, globals;
 	u32 func; /* id and PY_FN flags if it is wanted, else 0 */
-	u32 pad;
+	u32 name; /* id of the function, wanted or not; 0: not asked for yet */
+	u64 node; /* of the call tree, where growth is charged: see growth.bpf.h */
 };
 
 #define PY_SOMEWHERE 0xffffffff
@@ -79,6 +80,7 @@ struct py_thread {
 	u32 broken;	/* what is fresh from here inwards was called since */
 	u64 inner;	/* the frame that was read last, if it lies on the thread's stack of frames */
 	u32 unsure;	/* a change was found that quick looks may have passed over */
+	u32 stale;	/* depth from which on nodes are those of an earlier stack, or none; 0: nowhere */
 	u32 push_from;	/* fresh frames below this one, outermost first, have their spans */
 	u64 seek;	/* the interpreter whose threads are looked through, */
 	u64 found;	/* and what was found */

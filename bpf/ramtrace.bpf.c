@@ -9,6 +9,7 @@
  *	pythread.bpf.h, pyframe.bpf.h, pycode.bpf.h, pyquick.bpf.h, pyspan.bpf.h, pyentry.bpf.h
  *		    the Python side of a thread, its stack, whose functions these are, the look that
  *		    finds nothing new, the spans, and functions that are over at once
+ *	growth.bpf.h where in the program each page came or went
  *	site.bpf.h  what happens at a probed instruction
  *	mark.bpf.h  and where the program says itself that it has come to something
  */
@@ -19,6 +20,7 @@
 #include "ramtrace.h"
 #include "proc.bpf.h"
 #include "pyentry.bpf.h"
+#include "growth.bpf.h"
 #include "site.bpf.h"
 #include "mark.bpf.h"
 
@@ -215,10 +217,12 @@ static __always_inline void account(struct mm_state *st, u32 kind, s64 delta, bo
  * a change: the verifier goes through it once for each way that leads to it. */
 static __always_inline struct rt_py *look_at_python(struct look *lk, struct mm_struct *mm)
 {
-	if (!py_possible() || !lk->st->py)
+	if (!growth_on && (!py_possible() || !lk->st->py))
 		return NULL;
 	if (!lk->ts || lk->ts->mm != (u64)mm)
 		lk->ts = thread_get(bpf_get_current_task_btf(), mm);
+	if (!py_possible() || !lk->st->py)
+		return NULL;
 	if (!lk->ts || lk->ts->busy || lk->st->py != 2)
 		return NULL;
 	return look_python(lk, bpf_get_current_task_btf(), false);
@@ -246,17 +250,20 @@ static __noinline int look_before_change(struct look *lk, struct rt_py *py, stru
 	return report_spans(lk, task, py);
 }
 
+/* `delta` is the thread's own share of `change`: none of what the tool's breakpoints have brought. */
 static __always_inline void look_at_change(struct look *lk, struct rt_py *py, struct mm_struct *mm,
-	u32 kind, s64 delta)
+	u32 kind, s64 delta, s64 change)
 {
 	struct thread_state *ts = lk->ts;
 
 	if (!ts || ts->mm != (u64)mm)
 		return;
 	if (py || (ts->depth && !(lk->walked && top_is_python(ts))))
-		look_before_change(lk, py, mm, kind, delta);
+		look_before_change(lk, py, mm, kind, change);
 	if (py)
 		look_settle(lk, bpf_get_current_task_btf(), py, 1);
+	if (growth_on)
+		growth_at_change(lk);
 	if (delta > 0)
 		ts->pages.grown[kind & 3] += delta;
 	else
@@ -295,9 +302,9 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 		lk.now = forget_value(lk.now);
 		lk.sp = forget_value(lk.sp);
 	}
-	if (own)
-		look_at_change(&lk, py, mm, kind, delta);
 	footprint = tgid == tool_tgid || (own && kind == MM_FILE && maps_step_page(task));
+	if (own)
+		look_at_change(&lk, py, mm, kind, footprint ? 0 : delta, delta);
 	account(lk.st, kind, delta, own, footprint, lk.now);
 	if (!step_pages)
 		return 0;
@@ -446,6 +453,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 		ev->ppid = BPF_CORE_READ(task, real_parent, tgid);
 		ev->pad = 0;
 		ev->parent_start_ns = BPF_CORE_READ(task, real_parent, group_leader, start_time);
+		ev->serial = old && !(flags & PROC_BORROWED) ? old->serial : 0;
 		bpf_ringbuf_submit(ev, exec_wakes ? BPF_RB_FORCE_WAKEUP : ring_flags());
 	}
 	if (old_mm && !(flags & PROC_BORROWED))
@@ -495,6 +503,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 			rss_to_wire(&ev->totals.last, pages);
 		ev->title_args = read_title(ev->title, mm);
 		ev->pad = 0;
+		ev->serial = st && !(ps->flags & PROC_BORROWED) ? st->serial : 0;
 		bpf_ringbuf_submit(ev, ring_flags());
 	}
 	if (key && !(ps->flags & PROC_BORROWED))
@@ -583,6 +592,7 @@ static __noinline int send_totals(struct task_struct *task, struct proc_state *p
 	else
 		ev->flags |= RT_P_STALE;
 	BPF_CORE_READ_INTO(&ev->comm, task, comm);
+	ev->serial = ps->flags & PROC_BORROWED ? 0 : st->serial;
 	bpf_ringbuf_submit(ev, ring_flags());
 	return 0;
 }
@@ -606,6 +616,22 @@ static __always_inline void adopt(struct task_struct *task, struct proc_state *p
 		adopted++;
 }
 
+/* What a thread has not put down yet. It may be running: then that is as of now. */
+static __noinline int settle_thread(struct task_struct *task)
+{
+	struct thread_state *ts = bpf_task_storage_get(&threads, task, 0, 0);
+	struct mm_state *st;
+	u64 key;
+
+	if (!ts || !ts->mm)
+		return 0;
+	key = ts->mm;
+	st = bpf_map_lookup_elem(&mms, &key);
+	if (st)
+		growth_settle(ts, task, st->serial);
+	return 0;
+}
+
 SEC("iter/task")
 int on_task(struct bpf_iter__task *ctx)
 {
@@ -615,6 +641,8 @@ int on_task(struct bpf_iter__task *ctx)
 
 	if (!task)
 		return 0;
+	if (growth_on && report_processes)
+		settle_thread(task);
 	tgid = BPF_CORE_READ(task, tgid);
 	if (BPF_CORE_READ(task, pid) != tgid || !task->mm)
 		return 0;

@@ -44,6 +44,9 @@ enum rt_kind {
 	RT_EV_MAPPED = 8,     /* struct rt_mapped: the dynamic linker of a process changed its list */
 	RT_EV_PYCODE = 9,     /* struct rt_pycode: a Python function that may be wanted was seen */
 	RT_EV_MARK = 10,      /* struct rt_mark: the program said something itself */
+	RT_EV_NODE = 11,      /* struct rt_node: a place in a call tree that growth was found at */
+	RT_EV_GROWTH = 12,    /* struct rt_growth: what came and went there. Made by the loader, of what
+			       * the kernel's side has added up */
 };
 
 /* Resident memory by kind; rss = file + anon + shmem. swap is beside it, not in it. */
@@ -149,6 +152,7 @@ struct rt_exec {
 	__u32 ppid;
 	__u32 pad;
 	__u64 parent_start_ns;
+	__u64 serial; /* of the program that ended: see struct rt_cell_key; 0: not known */
 };
 
 struct rt_exit {
@@ -161,6 +165,8 @@ struct rt_exit {
 	__u32 title_args; /* bytes that the arguments had at exec. As in /proc/PID/cmdline: if the last
 			   * of them is not NUL, the title was overwritten and ends at its first NUL */
 	__u32 pad;
+	/* not on old tapes */
+	__u64 serial; /* see struct rt_cell_key; 0: not known */
 };
 
 struct rt_rename {
@@ -180,6 +186,8 @@ struct rt_totals_event {
 	__u64 min_flt, maj_flt;
 	struct rt_totals totals;
 	char comm[RT_COMM_LEN];
+	/* not on old tapes */
+	__u64 serial; /* see struct rt_cell_key; 0: not known */
 };
 
 struct rt_mapped {
@@ -218,6 +226,9 @@ struct rt_py {
 	__u16 gc_stride; /* from one generation's count to the next; 0: not known */
 	__u16 gc_generations;
 	__s32 gc_stats;	 /* of generation_stats[0].collections, a Py_ssize_t */
+	__u16 code_linetable; /* the bytes object that tells lines; 0: not known */
+	__u16 code_start;     /* of the bytecode in a code object; 0 up to 3.10, where it is elsewhere */
+	__u32 pad;
 };
 
 /* What the loader hands to the program that begins the looking. */
@@ -309,6 +320,46 @@ enum rt_py_entry {
 #define RT_FNV_OFFSET 0xcbf29ce484222325ULL
 #define RT_FNV_PRIME  0x100000001b3ULL
 
+/*
+ * Full attribution. Growth is added up by the place where it happened: a node of a call tree, that
+ * of the thread's innermost Python frame, whose number stands for all frames from the outermost on.
+ */
+enum rt_node_number {
+	RT_NODE_NONE = 0,    /* a frame that nothing called */
+	RT_NODE_UNKNOWN = 1, /* the stack could not be read, or not to its end */
+};
+
+struct rt_node {
+	struct rt_hdr h;
+	__u64 node;   /* not below 2 */
+	__u64 parent; /* the caller's */
+	__u32 func;   /* id of a Python function; RT_NO_FUNC: none, or it got no id */
+	__s32 instr;  /* bytes from the code object's address to the instruction; up to 3.9 f_lasti, in
+		       * 3.10 half of it */
+	__s32 line;   /* filled in by the loader; 0: not known */
+	__u32 pad;
+	char comm[RT_COMM_LEN]; /* of a thread that runs no Python, else empty */
+};
+
+/* Where: the key under which the kernel's side adds up. */
+struct rt_cell_key {
+	__u64 node;
+	__u64 serial; /* of the mm, no other has it: a pid may run several programs */
+	__u32 tid;
+	__u32 pad;
+};
+
+struct rt_cell {
+	__u64 grown[4]; /* pages, in the order of the kernel's counters: file, anon, swap, shmem */
+	__u64 returned[4];
+};
+
+struct rt_growth {
+	struct rt_hdr h; /* `pid` is 0: the serial number tells whose it is */
+	struct rt_cell_key key;
+	struct rt_change grown, returned;
+};
+
 /* Every way in which something can be missed has a counter, and the report names each. */
 enum rt_loss {
 	RT_LOSS_RING = 0,	 /* no room in the ring buffer */
@@ -321,7 +372,9 @@ enum rt_loss {
 	RT_LOSS_UNMATCHED = 7,	 /* returns whose entry was not seen */
 	RT_LOSS_PY_WALK = 8,	 /* Python stacks that could not be read to their end */
 	RT_LOSS_PY_CODE = 9,	 /* too many Python functions */
-	RT_LOSS_MAX = 10,
+	RT_LOSS_NODE = 10,	 /* too many places of growth, or they could not be told */
+	RT_LOSS_CELL = 11,	 /* too many of them in too many threads */
+	RT_LOSS_MAX = 12,
 };
 
 /* Checkpoints of one function. */
@@ -370,6 +423,6 @@ _Static_assert(__builtin_offsetof(struct rt_checkpoint, grown) == RT_PY_ENTRY_LE
 _Static_assert(sizeof(struct rt_checkpoint) == 160, "the wire must not change");
 _Static_assert(sizeof(struct rt_totals) == 264, "the wire must not change");
 _Static_assert(__builtin_offsetof(struct rt_mark, label) == 80, "the wire must not change");
-_Static_assert(sizeof(struct rt_exit) == 32 + 24 + 264 + 128 + 8, "the wire must not change");
+_Static_assert(__builtin_offsetof(struct rt_exit, serial) == 32 + 24 + 264 + 128 + 8, "the wire must not change");
 
 #endif /* RAMTRACE_H */

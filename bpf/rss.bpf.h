@@ -76,6 +76,7 @@ struct mm_state {
 	u32 lost; /* events not sent since the last one that was */
 	u32 py;	  /* 1: runs CPython, 2: and changes of RSS are looks at its stacks */
 	u32 pad;
+	u64 serial; /* no other has it */
 	struct mm_cpu cpus[FEW_CPUS];
 };
 
@@ -320,6 +321,7 @@ static __noinline struct mm_state *mm_track(struct mm_struct *mm, struct task_st
 	st = bpf_map_lookup_elem(&mms, &key);
 	if (!st)
 		return NULL;
+	st->serial = ((bpf_ktime_get_ns() << 16 ^ bpf_get_prandom_u32()) & ~(1ULL << 63)) | 1;
 	if (kcompat_rss_is_percpu()) {
 		st->counters[0] = (u64)mm->rss_stat[0].counters;
 		st->counters[1] = (u64)mm->rss_stat[1].counters;

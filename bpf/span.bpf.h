@@ -121,6 +121,10 @@ struct thread_state {
 	u32 made;	 /* spans so far */
 	u32 busy;	 /* amid a look: one that comes in between is left out */
 	struct own_pages pages;
+	struct own_pages charged; /* of them, to a place: see growth.bpf.h */
+	u64 node;		  /* where the rest belongs */
+	u32 moved;		  /* the Python stack is not that of the node any more */
+	u32 pad;
 	struct py_quick py;
 	u64 py_cold[PY_COLD]; /* code objects of functions that nobody wants: see pyspan.bpf.h */
 	struct span spans[RT_CHUNK_SPANS];

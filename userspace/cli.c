@@ -30,10 +30,12 @@ enum option_key {
 	KEY_RETURNS,
 	KEY_FORCE,
 	KEY_NO_MARKERS,
+	KEY_GROWTH,
 	KEY_STEP,
 	KEY_MIN_DELTA,
 	KEY_FORMAT,
 	KEY_LANG,
+	KEY_SUMMARY,
 	KEY_RECORD,
 	KEY_REPLAY,
 	KEY_SCHEMA,
@@ -61,6 +63,10 @@ static const struct argp_option option_table[] = {
 		"a checkpoint whenever a process's RSS has moved by SIZE; 0: never. 16M when no function "
 		"matches",
 		2},
+	{"growth", KEY_GROWTH, NULL, 0,
+		"charge every page that comes or goes to the Python function and line, or the thread, that "
+		"did it; so it is where there is nothing else to look for",
+		2},
 	{"returns", KEY_RETURNS, "auto|noticed", 0,
 		"auto: probe every ret where they can be found; noticed: no probe, seen at the thread's "
 		"next growth or switch (exact value, later time)",
@@ -81,6 +87,10 @@ static const struct argp_option option_table[] = {
 	{"lang", KEY_LANG, "zh|en", 0, "of labels and report; from the locale", 3},
 	{"output", KEY_OUTPUT, "FILE", 0, "write the log there instead of to stdout", 3},
 	{"min-delta", KEY_MIN_DELTA, "SIZE", 0, "leave out rows that moved by less", 3},
+	{"summary-json", KEY_SUMMARY, "FILE", 0,
+		"write who grew there at the end: functions, lines, and the account of each process "
+		"(implies --growth)",
+		3},
 	{"record", KEY_RECORD, "FILE", 0, "keep everything in a tape", 3},
 	{"replay", KEY_REPLAY, "FILE", 0,
 		"render tapes again, without privileges; further tapes follow as arguments", 3},
@@ -203,6 +213,10 @@ static error_t parse_output_option(int key, char *arg, struct argp_state *state)
 		if (parse_size(arg, &opt->min_delta))
 			argp_error(state, "--min-delta %s: not a size (64K, 1.5M)", arg);
 		return 0;
+	case KEY_SUMMARY:
+		opt->summary = arg;
+		opt->growth = true;
+		return 0;
 	case KEY_RECORD:
 		opt->record = arg;
 		return 0;
@@ -249,6 +263,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return append(&opt->specs, &opt->n_specs, sizeof(char *), &arg) ? ENOMEM : 0;
 	case KEY_PROFILE:
 		opt->profile = arg;
+		return 0;
+	case KEY_GROWTH:
+		opt->growth = true;
 		return 0;
 	case KEY_STEP:
 		if (parse_size(arg, &opt->step))

@@ -43,12 +43,14 @@ struct options {
 	enum return_way returns;
 	bool force; /* globs over the limit */
 	bool markers; /* see markers.h */
+	bool growth; /* full attribution; also where nothing else is wanted */
 	uint64_t step;
 	bool step_set;
 	uint64_t min_delta;
 	const struct sink *format;
 	enum lang lang;
 	const char *output; /* -o, NULL: stdout */
+	const char *summary; /* --summary-json, or NULL */
 	const char *record; /* --record, or NULL */
 	const char **tapes; /* --replay */
 	size_t n_tapes;

@@ -17,6 +17,7 @@
 #include <string.h>
 #include "catalog.h"
 #include "event.h"
+#include "growth.h"
 #include "rows.h"
 #include "timeline.h"
 
@@ -26,6 +27,7 @@
 struct run {
 	struct timeline *timeline;
 	struct catalog *catalog;
+	struct growth *growth;
 	struct rows rows;
 	struct fact host, end; /* kind 0 until they are known */
 	uint64_t loss[RT_LOSS_MAX];
@@ -33,6 +35,7 @@ struct run {
 	bool releasing;	   /* if it was a release */
 	bool headed, finished;
 	size_t pythons, watched; /* see struct fact_python */
+	struct run_summary sum;	 /* once it is finished */
 };
 
 const char *loss_name(enum rt_loss loss)
@@ -48,6 +51,8 @@ const char *loss_name(enum rt_loss loss)
 		[RT_LOSS_UNMATCHED] = "unmatched",
 		[RT_LOSS_PY_WALK] = "py_walk",
 		[RT_LOSS_PY_CODE] = "py_code",
+		[RT_LOSS_NODE] = "node",
+		[RT_LOSS_CELL] = "cell",
 	};
 
 	return names[loss];
@@ -94,9 +99,10 @@ struct run *run__new(const struct correlate_options *opt, const struct row_ops *
 		return NULL;
 	run->timeline = timeline__new(opt->stepwise ? SIZE_MAX : MAX_HELD, on_event, run);
 	run->catalog = catalog__new();
+	run->growth = growth__new();
 	run->rows = (struct rows){ .opt = *opt, .ops = ops, .ctx = ctx, .pt = proctree__new(),
-		.cat = run->catalog, .labels = labels__new(opt->lang) };
-	if (!run->timeline || !run->catalog || !run->rows.pt || !run->rows.labels) {
+		.cat = run->catalog, .labels = labels__new(opt->lang), .growth = run->growth };
+	if (!run->timeline || !run->catalog || !run->growth || !run->rows.pt || !run->rows.labels) {
 		run__free(run);
 		return NULL;
 	}
@@ -110,6 +116,7 @@ void run__free(struct run *run)
 	timeline__free(run->timeline);
 	rows__clear(&run->rows);
 	catalog__free(run->catalog);
+	growth__free(run->growth);
 	if (run->host.kind)
 		fact__clear(&run->host);
 	if (run->end.kind)
@@ -126,6 +133,11 @@ static int feed_event(struct run *run, const struct record *rec)
 
 	if (!ev)
 		return -EBADMSG;
+	/* sums have no place in the order of time */
+	if (ev->kind == RT_EV_NODE)
+		return growth__node(run->growth, (const struct rt_node *)ev);
+	if (ev->kind == RT_EV_GROWTH)
+		return growth__add(run->growth, (const struct rt_growth *)ev);
 	if (ev->kind == RT_EV_EXEC)
 		proctree__announce_exec(run->rows.pt, ev->pid, ev->start_ns);
 	return timeline__push(run->timeline, ev);
@@ -168,6 +180,7 @@ static int feed_fact(struct run *run, const struct record *rec)
 		return err;
 	switch (fact.kind) {
 	case REC_HOST:
+		run->rows.attributes = fact.host.growth;
 		if (!run->headed) /* what the header said stays true */
 			keep(&run->host, &fact);
 		break;
@@ -249,7 +262,10 @@ static bool run__saw_entries(const struct run *run)
 static int run__summary(struct run *run)
 {
 	const struct rows *rows = &run->rows;
-	struct run_summary sum = {
+	struct run_summary *sum = &run->sum;
+	int err;
+
+	*sum = (struct run_summary){
 		.host = run__host(run),
 		.end = run->end.kind ? &run->end.end : NULL,
 		.rows = rows->seq,
@@ -258,20 +274,18 @@ static int run__summary(struct run *run)
 		.orphans = rows->orphans,
 		.tree_end = rows->tree_end,
 		.processes = rows->processes,
+		.growth = run->rows.attributes ? run->growth : NULL,
+		.catalog = run->catalog,
 	};
-	int err;
-
-	if (!rows->ops->summary)
-		return 0;
-	memcpy(sum.loss, run->loss, sizeof(sum.loss));
-	err = catalog__spec_stats(run->catalog, &sum.specs, &sum.n_specs);
+	memcpy(sum->loss, run->loss, sizeof(sum->loss));
+	err = catalog__spec_stats(run->catalog, &sum->specs, &sum->n_specs);
 	if (!err)
-		err = labels__judge(rows->labels, sum.specs, sum.n_specs, run__saw_entries(run));
+		err = labels__judge(rows->labels, sum->specs, sum->n_specs, run__saw_entries(run));
 	if (!err)
-		err = labels__list(rows->labels, &sum.labels, &sum.n_labels);
+		err = labels__list(rows->labels, &sum->labels, &sum->n_labels);
 	if (!err)
-		err = catalog__func_stats(run->catalog, &sum.funcs, &sum.n_funcs);
-	return err ? err : rows->ops->summary(rows->ctx, &sum);
+		err = catalog__func_stats(run->catalog, &sum->funcs, &sum->n_funcs);
+	return err || !rows->ops->summary ? err : rows->ops->summary(rows->ctx, sum);
 }
 
 int run__finish(struct run *run)
@@ -292,4 +306,9 @@ int run__finish(struct run *run)
 	if (!err && ops->flush)
 		err = ops->flush(run->rows.ctx);
 	return err;
+}
+
+const struct run_summary *run__result(const struct run *run)
+{
+	return &run->sum;
 }

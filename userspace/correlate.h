@@ -86,7 +86,12 @@ struct run_summary {
 	size_t n_funcs;
 	struct rt_snapshot tree_end; /* sum of what living programs have, borrowed ones left out */
 	uint64_t processes; /* each once, however often it called exec */
+	const struct growth *growth; /* NULL: full attribution was off, or of several runs in one log */
+	const struct catalog *catalog; /* whose functions it names; NULL with it */
 };
+
+struct catalog;
+struct growth;
 
 /* "ring", "proc_map", ...: as jsonl names a loss. */
 const char *loss_name(enum rt_loss loss);
@@ -132,6 +137,8 @@ bool run__due(const struct run *run, uint64_t *time_ns);
 int run__step(struct run *run);
 /* Releases what is held, ends all programs, and gives the summary. Once. */
 int run__finish(struct run *run);
+/* What the summary was given; valid as long as the run. */
+const struct run_summary *run__result(const struct run *run);
 void run__free(struct run *run);
 
 #endif

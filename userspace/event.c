@@ -12,13 +12,15 @@ static const struct {
 	[RT_EV_CHECKPOINT] = { "checkpoint", RT_POINT_LEN },
 	[RT_EV_FORK] = { "fork", sizeof(struct rt_fork) },
 	[RT_EV_EXEC] = { "exec", offsetof(struct rt_exec, ppid) },
-	[RT_EV_EXIT] = { "exit", sizeof(struct rt_exit) },
+	[RT_EV_EXIT] = { "exit", offsetof(struct rt_exit, serial) },
 	[RT_EV_RENAME] = { "rename", sizeof(struct rt_rename) },
 	[RT_EV_OOM] = { "oom", sizeof(struct rt_oom) },
-	[RT_EV_TOTALS] = { "totals", sizeof(struct rt_totals_event) },
+	[RT_EV_TOTALS] = { "totals", offsetof(struct rt_totals_event, serial) },
 	[RT_EV_MAPPED] = { "mapped", sizeof(struct rt_mapped) },
 	[RT_EV_PYCODE] = { "pycode", sizeof(struct rt_pycode) },
 	[RT_EV_MARK] = { "mark", offsetof(struct rt_mark, label) },
+	[RT_EV_NODE] = { "node", sizeof(struct rt_node) },
+	[RT_EV_GROWTH] = { "growth", sizeof(struct rt_growth) },
 };
 
 static unsigned int known(unsigned int kind)
@@ -61,6 +63,10 @@ static const char *check_fields(const struct rt_hdr *h)
 		break;
 	case RT_EV_RENAME:
 		if (((const struct rt_rename *)h)->comm[RT_COMM_LEN - 1])
+			return "a comm without an end";
+		break;
+	case RT_EV_NODE:
+		if (((const struct rt_node *)h)->comm[RT_COMM_LEN - 1])
 			return "a comm without an end";
 		break;
 	case RT_EV_TOTALS:

@@ -44,6 +44,7 @@ static const struct field host_fields[] = {
 	F(host.realtime_offset_ns, "realtime_offset_ns", I64),
 	F(host.window_ns, "window_ns", U64, .optional = true),
 	F(host.step, "step", U64, .optional = true),
+	F(host.growth, "growth", BOOL, .optional = true),
 	F(host.cpus, "cpus", U32, .optional = true),
 	END,
 };
@@ -73,6 +74,8 @@ static const struct field func_fields[] = {
 	F(func.offset, "offset", U64, .optional = true),
 	F(func.cost, "cost", TEXT),
 	F(func.returns, "returns", TEXT),
+	F(func.qualname, "qualname", TEXT_OPT),
+	F(func.line, "line", U32, .optional = true),
 	END,
 };
 

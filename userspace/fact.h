@@ -20,6 +20,7 @@ struct fact_host {
 	int64_t realtime_offset_ns;    /* CLOCK_REALTIME - CLOCK_MONOTONIC */
 	uint64_t window_ns;	       /* by how much the live log is delayed */
 	uint64_t step;		       /* bytes; 0: no points */
+	bool growth;		       /* full attribution is on */
 	unsigned int cpus;	       /* possible CPUs */
 };
 
@@ -48,6 +49,8 @@ struct fact_func {
 	uint64_t offset;     /* in the file, of the probed instruction */
 	char *cost;	     /* cost class of the entry's instruction */
 	char *returns;	     /* how its return is seen: see enum return_way */
+	char *qualname;	     /* of a Python function, or NULL */
+	unsigned int line;   /* its first; 0: not known */
 	unsigned int *specs; /* ids, in profile order */
 	size_t n_specs;
 };

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "account.h"
 #include "correlate.h"
 #include "log.h"
 #include "out.h"
@@ -23,7 +24,7 @@ struct output {
 	struct run *run; /* NULL: of several tapes, which have their own */
 	uint64_t undecoded;
 	bool begun; /* there is something to report */
-	int tape_err, log_err;
+	int tape_err, log_err, summary_err;
 };
 
 static struct sink_config sink_config(const struct options *opt, struct out *file)
@@ -245,6 +246,24 @@ void output__abandon(struct output *o)
 		o->begun = false;
 }
 
+static void write_summary(struct output *o)
+{
+	const char *path = o->opt->summary;
+	struct out *file = NULL;
+	int err = out__open(path, &file), ret;
+
+	if (err) {
+		log_error("cannot create the summary %s: %s", path, why_not_created(err));
+		o->summary_err = err;
+		return;
+	}
+	err = summary_json(run__result(o->run), file);
+	ret = out__close(file);
+	o->summary_err = err ? err : ret;
+	if (o->summary_err)
+		log_error("cannot write the summary %s: %s", path, strerror(-o->summary_err));
+}
+
 int output__close(struct output *o)
 {
 	int err = 0;
@@ -253,6 +272,8 @@ int output__close(struct output *o)
 		return 0;
 	if (o->run && !o->log_err && (o->begun || o->opt->n_tapes))
 		log_failed(o, run__finish(o->run));
+	if (o->run && o->opt->summary && !o->log_err && (o->begun || o->opt->n_tapes))
+		write_summary(o);
 	if (o->undecoded && !o->opt->n_tapes)
 		log_warn("records of this run that do not decode, left out of the log: %" PRIu64,
 			o->undecoded);
@@ -263,7 +284,7 @@ int output__close(struct output *o)
 		log_failed(o, out__close(o->file));
 	if (o->tape)
 		tape_failed(o, tape_writer__close(o->tape));
-	err = o->tape_err ? o->tape_err : o->log_err;
+	err = o->tape_err ? o->tape_err : o->log_err ? o->log_err : o->summary_err;
 	free(o);
 	return err;
 }

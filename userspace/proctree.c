@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "proctree.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include "hash.h"
@@ -433,6 +434,8 @@ struct proc *proctree__totals(struct proctree *pt, const struct rt_totals_event 
 	take_faults(p, ev->min_flt, ev->maj_flt);
 	take_flags(p, ev->flags);
 	take_totals(p, &ev->totals);
+	if (ev->h.len >= sizeof(*ev))
+		p->serial = ev->serial;
 	if (ev->comm[0])
 		set_comm(p, ev->comm);
 	return p;
@@ -449,6 +452,8 @@ struct proc *proctree__exit(struct proctree *pt, const struct rt_exit *ev, uint6
 	take_flags(p, ev->flags);
 	take_last_totals(p, &ev->totals, ev->flags);
 	take_title(p, ev->title, ev->title_args);
+	if (ev->h.len >= sizeof(*ev))
+		p->serial = ev->serial;
 	entry__stop(pt, (struct entry *)p, time_ns);
 	return p;
 }
@@ -466,6 +471,8 @@ struct proc *proctree__exec(struct proctree *pt, const struct rt_exec *ev, uint6
 	take_flags(o, ev->flags);
 	take_last_totals(o, &ev->old, ev->flags);
 	o->execed = true;
+	if (ev->h.len >= sizeof(*ev))
+		o->serial = ev->serial;
 	entry__stop(pt, (struct entry *)o, time_ns);
 	*old = o;
 
@@ -473,7 +480,7 @@ struct proc *proctree__exec(struct proctree *pt, const struct rt_exec *ev, uint6
 	if (!e)
 		return NULL;
 	/* of the command under trace no fork told */
-	if (!o->ppid && ev->h.len >= sizeof(*ev)) {
+	if (!o->ppid && ev->h.len >= offsetof(struct rt_exec, serial)) {
 		o->ppid = ev->ppid;
 		o->parent_start_ns = ev->parent_start_ns;
 	}

@@ -31,6 +31,7 @@ struct proc {
 	struct rt_totals totals;
 	bool have_rss, have_totals;
 	uint64_t min_flt, maj_flt;
+	uint64_t serial; /* of its mm: see struct rt_cell_key; 0: not known */
 	/* what correlate keeps here: rows, baseline and the row before */
 	uint64_t rows;
 	uint64_t baseline; /* rss at its first row */

@@ -106,6 +106,7 @@ int pyfunc__of_event(struct pyfunc *f, const struct rt_pycode *ev,
 	*f = (struct pyfunc){0};
 	pytext_event(&ev->name_str, ev->name, RT_PY_NAME_LEN, 0, f->qualname, sizeof(f->qualname));
 	pytext_event(&ev->file_str, ev->file, RT_PY_FILE_LEN, 1, f->file, sizeof(f->file));
+	f->line = ev->firstlineno > 0 ? ev->firstlineno : 0;
 	qualify(f, ev->h.pid, ev->version, ev->firstlineno);
 	return match(f, ev->h.pid, specs, n);
 }
@@ -116,6 +117,7 @@ int pyfunc__of_frame(struct pyfunc *f, pid_t pid, uint32_t version, const struct
 	*f = (struct pyfunc){0};
 	snprintf(f->qualname, sizeof(f->qualname), "%s", frame->qualname);
 	snprintf(f->file, sizeof(f->file), "%s", frame->filename);
+	f->line = frame->firstlineno > 0 ? frame->firstlineno : 0;
 	qualify(f, pid, version, frame->firstlineno);
 	return match(f, pid, specs, n);
 }
@@ -156,6 +158,8 @@ int pyfunc__emit(const struct pyfunc *f, uint32_t id, record_fn *emit, void *ctx
 	fact.func.file = (char *)f->file;
 	fact.func.cost = "none";
 	fact.func.returns = "noticed";
+	fact.func.qualname = (char *)f->qualname;
+	fact.func.line = f->line;
 	fact.func.specs = f->specs;
 	fact.func.n_specs = f->n_specs;
 	err = fact__emit(&fact, emit, ctx);

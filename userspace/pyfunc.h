@@ -13,6 +13,7 @@
 
 struct pyfunc {
 	char qualname[4 * RT_PY_NAME_LEN + 8], file[4 * RT_PY_FILE_LEN + 8];
+	unsigned int line; /* its first; 0: not known */
 	const char *tail; /* the part of the file's path that says which one it is; may be borrowed from a
 			   * spec */
 	unsigned int *specs; /* ids; without signs */

@@ -38,7 +38,7 @@ enum {
 	.thread_next = 8, .thread_id = 176, .thread_frame = 24, .cframe_frame = NONE,          \
 	.frame_code = 32, .frame_back = 24, .frame_globals = 48, .frame_owner = NONE,          \
 	.shim_owner = NONE, .code_firstlineno = 40, .code_filename = 104, .code_name = 112,    \
-	.code_qualname = NONE, .ascii_size = 48, .compact_size = 72,                           \
+	.code_qualname = NONE, .ascii_size = 48, .compact_size = 72, .code_linetable = 120,    \
 	.gc_stride = GENERATION_STATS, .gc_generations = GENERATIONS
 
 static const struct rt_py known[] = {
@@ -87,6 +87,8 @@ static const struct rt_py known[] = {
 		.gc_stats = 776,
 		.gc_stride = GENERATION_STATS,
 		.gc_generations = GENERATIONS,
+		.code_linetable = 136,
+		.code_start = 184,
 	},
 	{
 		.version = PYTHON_VERSION(3, 12),
@@ -112,6 +114,8 @@ static const struct rt_py known[] = {
 		.gc_stats = 240,
 		.gc_stride = GENERATION_STATS,
 		.gc_generations = GENERATIONS,
+		.code_linetable = 136,
+		.code_start = 192,
 	},
 };
 
@@ -300,6 +304,19 @@ static void fill_gc(const void *runtime, const struct published *p, struct rt_py
 	py->gc_generations = GENERATIONS;
 }
 
+/* Between co_qualname and co_firstlineno; and the fifth from there (struct _code_object of 3.13 to
+ * 3.15). Without them lines are not known, and that is all. */
+static void fill_lines(const void *runtime, const struct published *p, struct rt_py *py)
+{
+	uint64_t linetable = number(runtime, p->code_qualname + 8);
+	uint64_t start = number(runtime, p->code_firstlineno + 32);
+
+	if (linetable > MAX_CODE || start < linetable || start > 4096)
+		return;
+	py->code_linetable = linetable;
+	py->code_start = start;
+}
+
 int python_layout__published(const void *runtime, struct rt_py *out, bool *unsure,
 	const char **why)
 {
@@ -321,6 +338,7 @@ int python_layout__published(const void *runtime, struct rt_py *out, bool *unsur
 	if (version < published[0].version || !fill(runtime, p, out))
 		return -ENOTSUP;
 	fill_gc(runtime, p, out);
+	fill_lines(runtime, p, out);
 	out->version = version;
 	out->flags = version >= PYTHON_VERSION(3, 14) ? RT_PY_TAGGED : 0;
 	/* Newer than any that was tried, or an alpha, beta or candidate of one. */

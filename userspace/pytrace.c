@@ -11,6 +11,7 @@
 #include "hash.h"
 #include "log.h"
 #include "pyfunc.h"
+#include "pylines.h"
 #include "pyopen.h"
 #include "pytext.h"
 #include "python.h"
@@ -36,6 +37,7 @@ struct py_process {
 	uint64_t since_ns; /* as in pytrace__scan */
 	uint64_t looked_ns; /* since when the kernel side looks at it, and at what it forks */
 	uint32_t version;
+	struct pylines_layout lines;
 	struct uprobe_links *entries; /* probes on entries, or NULL */
 	bool entries_over;	      /* they had their time, or are not to be had */
 	bool scanned;		      /* it was looked for a Python, */
@@ -54,6 +56,7 @@ struct retired {
 struct pytrace {
 	struct pytrace_config config;
 	struct python_files *files;
+	struct pylines *lines; /* NULL: nobody asks for lines */
 	struct py_process *processes;
 	uint64_t again_ns;
 	struct retired *retired; /* probes that are to be taken off */
@@ -72,9 +75,10 @@ struct pytrace *pytrace__new(const struct pytrace_config *config)
 		return NULL;
 	p->config = *config;
 	p->files = python_files__new("");
-	if (p->files)
+	p->lines = config->growth ? pylines__new() : NULL;
+	if (p->files && (p->lines || !config->growth))
 		return p;
-	free(p);
+	pytrace__free(p);
 	return NULL;
 }
 
@@ -128,13 +132,14 @@ void pytrace__free(struct pytrace *p)
 	while (p->n_retired)
 		uprobe_links__free(p->retired[--p->n_retired].entries);
 	free(p->retired);
+	pylines__free(p->lines);
 	python_files__free(p->files);
 	free(p);
 }
 
 size_t pytrace__processes(const struct pytrace *p)
 {
-	return p->looked;
+	return p->wanted ? p->looked : 0;
 }
 
 /* --- what to look for ----------------------------------------------------------------------------- */
@@ -337,13 +342,14 @@ static int begin_looking(struct pytrace *p, struct py_process *proc, struct rt_p
 		return err;
 	/* what threads that began up to here did was not watched */
 	py->since_ns = proc->since_ns ? clock_now() : 0;
-	py->flags |= p->armed || pyopen__worth(open) ? RT_PY_ARMED : 0;
+	py->flags |= p->armed || p->lines || pyopen__worth(open) ? RT_PY_ARMED : 0;
 	err = session__install_python(p->config.session, proc->pid, py, &done);
 	if (err) {
 		pyopen__free(open);
 		return err == -ESRCH ? 0 : refuse(p, proc, strerror(-err));
 	}
 	proc->version = py->version;
+	proc->lines = (struct pylines_layout){py->version, py->code_linetable, py->code_start};
 	proc->looked_ns = clock_now();
 	log_debug("process %d: CPython %u.%u is looked at", proc->pid, py->version >> 8,
 		py->version & 0xff);
@@ -384,7 +390,7 @@ int pytrace__scan(struct pytrace *p, pid_t pid, uint64_t since_ns)
 {
 	struct py_process *proc;
 
-	if (!p->wanted)
+	if (!p->wanted && !p->lines)
 		return 0;
 	proc = get(p, pid);
 	if (!proc)
@@ -438,6 +444,19 @@ static void on_wanted(struct pytrace *p, pid_t pid)
 		entries_on(p, proc);
 }
 
+static void learn_lines(struct pytrace *p, const struct rt_pycode *ev)
+{
+	struct py_process *proc = find(p, ev->h.pid);
+
+	if (proc)
+		pylines__learn(p->lines, ev, &proc->lines);
+}
+
+int pytrace__line(const struct pytrace *p, const struct rt_node *ev)
+{
+	return p->lines ? pylines__line(p->lines, ev->func, ev->instr) : 0;
+}
+
 /* A function that the kernel side takes for one that is wanted: which specs mean it? */
 static int on_function(struct pytrace *p, const struct rt_pycode *ev)
 {
@@ -446,9 +465,11 @@ static int on_function(struct pytrace *p, const struct rt_pycode *ev)
 
 	if (err)
 		return err;
+	if (p->lines)
+		learn_lines(p, ev);
 	if (f.n_specs)
 		on_wanted(p, ev->h.pid);
-	else if (!f.sign)
+	else if (!f.sign && ev->want != RT_PY_NAMED)
 		session__unwant(p->config.session, ev->ident, ev->func, ev->want & RT_PY_NAMED);
 	err = pyfunc__emit(&f, ev->func, p->config.emit, p->config.ctx);
 	pyfunc__clear(&f);
@@ -472,6 +493,7 @@ static int on_fork(struct pytrace *p, const struct rt_fork *ev)
 		return 0;
 	}
 	child->version = parent->version;
+	child->lines = parent->lines;
 	set_state(p, child, parent->state);
 	if (parent->entries)
 		child->young_ns = ev->h.time_ns + YOUNG_NS;
@@ -515,7 +537,7 @@ int pytrace__event(struct pytrace *p, const struct rt_hdr *ev)
 	struct py_process *proc;
 	int err = 0;
 
-	if (!p->wanted)
+	if (!p->wanted && !p->lines)
 		return 0;
 	switch (ev->kind) {
 	case RT_EV_PYCODE:

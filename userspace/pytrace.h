@@ -20,13 +20,14 @@ struct pytrace;
 struct pytrace_config {
 	const struct checkpoint_spec *const *specs; /* borrowed; all types */
 	size_t n_specs;
+	bool growth; /* full attribution: all of it is looked at, and lines are asked for */
 	struct session *session;
 	struct pyinstall *install; /* is told of each program that is looked at */
 	record_fn *emit; /* REC_FUNC facts, and entries of what was open */
 	void *ctx;
 };
 
-/* NULL: no memory. Without Python specs it does nothing. */
+/* NULL: no memory. Without Python specs or full attribution it does nothing. */
 struct pytrace *pytrace__new(const struct pytrace_config *config);
 void pytrace__free(struct pytrace *p);
 
@@ -43,7 +44,10 @@ int pytrace__tick(struct pytrace *p, uint64_t now_ns);
 /* To be called with each event, after it went on. 0, -ENOMEM, or what emit returned. */
 int pytrace__event(struct pytrace *p, const struct rt_hdr *ev);
 
-/* Processes whose Python is looked at, now or earlier. */
+/* The line that a node of the call tree is at; 0: not known. */
+int pytrace__line(const struct pytrace *p, const struct rt_node *ev);
+
+/* Processes whose Python is looked at for some spec, now or earlier. */
 size_t pytrace__processes(const struct pytrace *p);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include "account.h"
 #include "hash.h"
 #include "table.h"
 
@@ -505,6 +506,8 @@ int report__print(struct report *r, const struct run_summary *sum, struct out *o
 		print_sum(r, sum, o);
 		err = print_programs(r, o, true);
 	}
+	if (!err)
+		err = report_growth(r->lang, sum, o);
 	if (!err)
 		err = print_functions(r, sum, o);
 	if (!err)

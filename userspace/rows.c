@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "growth.h"
 #include "mark.h"
 #include "spans.h"
 
@@ -303,6 +304,8 @@ static int hand_on(struct rows *r, struct proc *p)
 {
 	int err = r->ops->process ? r->ops->process(r->ctx, p) : 0;
 
+	if (!err && r->attributes)
+		err = growth__program(r->growth, p);
 	if (!p->execed)
 		r->processes++;
 	forget(r, p);

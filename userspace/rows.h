@@ -14,6 +14,8 @@ struct rows {
 	struct proctree *pt;
 	const struct catalog *cat;
 	struct labels *labels;
+	struct growth *growth; /* of programs that end; not owned */
+	bool attributes;       /* full attribution was on */
 	uint64_t seq; /* of the last row */
 	uint64_t inexact, unstable, orphans, processes;
 	struct rt_snapshot tree_end;

@@ -62,6 +62,11 @@ static void set_knobs(struct session *s, const struct session_config *config)
 	bpf->rodata->tool_tgid = getpid();
 	bpf->rodata->follow_children = config->follow_children;
 	bpf->rodata->py_enabled = s->python;
+	bpf->rodata->growth_on = config->growth;
+	if (!config->growth) {
+		bpf_map__set_max_entries(bpf->maps.growth_nodes, 1);
+		bpf_map__set_max_entries(bpf->maps.growth_cells, 1);
+	}
 	bpf->rodata->ring_wake = config->ring_bytes / 4;
 	bpf->rodata->ring_limit = config->ring_bytes -
 		(config->ring_bytes / 8 > MIN_HEADROOM ? config->ring_bytes / 8 : MIN_HEADROOM);
@@ -271,6 +276,34 @@ int session__report(struct session *s, session_event_fn *fn, void *ctx)
 	s->bpf->bss->report_processes = 1;
 	err = run_iterator(s, fn, ctx);
 	s->bpf->bss->report_processes = 0;
+	return err;
+}
+
+static struct rt_change to_change(const __u64 pages[4])
+{
+	const int64_t page = sysconf(_SC_PAGESIZE);
+
+	return (struct rt_change){.file = pages[0] * page,
+		.anon = pages[1] * page,
+		.swap = pages[2] * page,
+		.shmem = pages[3] * page};
+}
+
+int session__growth(struct session *s, session_event_fn *fn, void *ctx)
+{
+	struct rt_growth ev = {.h = {.kind = RT_EV_GROWTH, .len = sizeof(ev)}};
+	struct rt_cell_key *at = NULL;
+	struct rt_cell cell;
+	int err = 0;
+
+	while (!err && !bpf_map__get_next_key(s->bpf->maps.growth_cells, at, &ev.key, sizeof(ev.key))) {
+		at = &ev.key;
+		if (bpf_map__lookup_elem(s->bpf->maps.growth_cells, at, sizeof(*at), &cell, sizeof(cell), 0))
+			continue;
+		ev.grown = to_change(cell.grown);
+		ev.returned = to_change(cell.returned);
+		err = fn(ctx, &ev, sizeof(ev));
+	}
 	return err;
 }
 

@@ -23,6 +23,7 @@ struct session_config {
 	bool uretprobes; /* SESSION_URETPROBE will be used */
 	bool python;	 /* and the functions of the section on Python */
 	bool markers;	 /* and SESSION_MARK */
+	bool growth;	 /* full attribution: RT_EV_NODE, and session__growth */
 };
 
 /* One event, raw; valid during the call. Non-zero ends the poll and is passed up. */
@@ -43,6 +44,9 @@ int session__adopt(struct session *s);
 /* Asks for an RT_EV_TOTALS of each traced process; none is lost, however small the ring is: fn gets
  * what does not fit into it, and the rest is for the next poll. -errno, or what fn returned. */
 int session__report(struct session *s, session_event_fn *fn, void *ctx);
+/* Hands over all that was attributed so far, as one RT_EV_GROWTH for each place; after a report, so
+ * that nothing is still being added up. 0, -errno, or what fn returned. */
+int session__growth(struct session *s, session_event_fn *fn, void *ctx);
 /* --step; 0: no points. May be changed at any time; `yields`: the first marker ends it. */
 void session__set_step(struct session *s, uint64_t bytes, bool yields);
 /* This process copies stacks in and out: see span.bpf.h. */

@@ -56,6 +56,7 @@ struct tracer {
 	int signals; /* signalfd */
 	uint64_t start_ns, now_ns, rescan_ns;
 	bool running;	  /* all is set up */
+	bool growth;	  /* full attribution is on */
 	bool points;	  /* --step is on */
 	bool marked;	  /* some process has said something itself */
 	bool attaching;	  /* reports of processes that come now say what was there */
@@ -88,6 +89,15 @@ static int emit_event(struct tracer *t, const void *data, size_t len)
 	struct record rec = {.kind = REC_EVENT, .len = len, .data = data};
 
 	return emit(t, &rec);
+}
+
+/* The line is known on this side only. */
+static int emit_node(struct tracer *t, const struct rt_node *ev)
+{
+	struct rt_node node = *ev;
+
+	node.line = pytrace__line(t->python, ev);
+	return emit_event(t, &node, sizeof(node));
 }
 
 /* Without functions the log would begin with the first growth. This row says what is there now. */
@@ -142,6 +152,8 @@ static int on_event(void *ctx, const void *data, size_t len)
 		log_warn("dropped an event of the kernel's side: %s", why);
 		return 0;
 	}
+	if (ev->kind == RT_EV_NODE)
+		return emit_node(t, (const void *)ev);
 	/* first the event: what the watch learns by it is about the program that it begins */
 	err = emit_event(t, data, len);
 	if (!err)
@@ -151,6 +163,12 @@ static int on_event(void *ctx, const void *data, size_t len)
 	if (!err && ev->kind == RT_EV_CHECKPOINT)
 		return tally__count(t->tally, (const void *)ev);
 	return err ? err : after_event(t, ev);
+}
+
+/* It is of no process, so nobody else has anything to learn of it. */
+static int on_sum(void *ctx, const void *data, size_t len)
+{
+	return emit_event(ctx, data, len);
 }
 
 static int emit_host(struct tracer *t)
@@ -168,6 +186,7 @@ static int emit_host(struct tracer *t)
 	fact.host.realtime_offset_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
 	fact.host.window_ns = WINDOW_NS;
 	fact.host.step = t->points ? t->opt->step : 0;
+	fact.host.growth = t->growth;
 	fact.host.cpus = session__cpus(t->session);
 	return fact__emit(&fact, emit, t);
 }
@@ -255,10 +274,14 @@ static int open_session(struct tracer *t)
 		.max_funcs = MAX_MISSED,
 		.follow_children = t->opt->follow_children,
 		.uretprobes = t->opt->returns == RETURN_URETPROBE,
-		.python = selection__has_python(&t->sel),
 		.markers = t->opt->markers};
 	char err[1024] = "";
-	int ret = session__open(&config, &t->session, err, sizeof(err));
+	int ret;
+
+	t->growth = t->opt->growth || (!t->sel.n && !t->opt->step_set);
+	config.growth = t->growth;
+	config.python = t->growth || selection__has_python(&t->sel);
+	ret = session__open(&config, &t->session, err, sizeof(err));
 
 	if (ret)
 		log_error("%s", err);
@@ -300,6 +323,7 @@ static int open_probes(struct tracer *t)
 		.ctx = t};
 	struct pytrace_config python = {.specs = t->sel.specs,
 		.n_specs = t->sel.n,
+		.growth = t->growth,
 		.session = t->session,
 		.emit = emit,
 		.ctx = t};
@@ -330,7 +354,7 @@ static bool is_root(const struct tracer *t, pid_t pid)
 
 static bool wants_scans(const struct tracer *t)
 {
-	return t->sel.n || t->opt->markers;
+	return t->sel.n || t->opt->markers || t->growth;
 }
 
 static int scan_due(struct tracer *t)
@@ -565,6 +589,8 @@ static int wind_up(struct tracer *t)
 	while (n >= EVENTS_PER_POLL);
 	if (!err && n < 0)
 		err = n;
+	if (!err && t->growth)
+		err = session__growth(t->session, on_sum, t);
 	if (!err)
 		err = emit_release(t, UINT64_MAX);
 	if (!err)

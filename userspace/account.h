@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who grew: what full attribution found, for people and for programs; and the account of each
+ * program, which proves that nothing is missing:
+ *
+ *	end - start = attributed + foreign + footprint + remainder
+ *
+ * `attributed` is what its own threads were seen to bring and take, place by place; start and end
+ * are snapshots.
+ */
+#ifndef ACCOUNT_H
+#define ACCOUNT_H
+
+#include "correlate.h"
+#include "growth.h"
+#include "lang.h"
+#include "out.h"
+
+struct account {
+	uint64_t start, end; /* RSS */
+	int64_t attributed, foreign, footprint, remainder;
+	int64_t unread; /* of the remainder: came while the stack could not be read */
+};
+
+void account_of(const struct growth_program *p, const struct growth_sums *sums, struct account *out);
+
+/* The name of a function or a thread without Python, its file ("" where there is none) and first
+ * line. `buf` holds what has to be made up. */
+struct place_name {
+	const char *name, *file;
+	unsigned int line;
+	char buf[64];
+};
+void account_name(const struct catalog *cat, const struct growth_place *place, struct place_name *out);
+
+/* The part of the report; nothing where nothing was attributed. -ENOMEM. */
+int report_growth(enum lang lang, const struct run_summary *sum, struct out *o);
+/* --summary-json: one JSON document. -ENOMEM; errors of writing are the out's. */
+int summary_json(const struct run_summary *sum, struct out *o);
+
+#endif

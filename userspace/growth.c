@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "growth.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hash.h"
+#include "proctree.h"
+
+#define MAX_DEPTH 1024 /* frames of a stack that are gone through: a tape may have loops */
+
+struct node {
+	uint64_t number;
+	uint64_t parent;
+	uint32_t func;
+	int32_t line;
+	char comm[RT_COMM_LEN];
+	UT_hash_handle hh;
+};
+
+struct cell {
+	struct rt_cell_key key;
+	struct rt_change grown, returned;
+	UT_hash_handle hh;
+	struct cell *next; /* of the same program */
+};
+
+struct program {
+	uint64_t serial;
+	struct cell *cells;
+	UT_hash_handle hh;
+};
+
+struct growth {
+	struct node *nodes;
+	struct cell *cells;
+	struct program *programs;
+	struct growth_program *ended;
+	size_t n_ended;
+};
+
+struct growth *growth__new(void)
+{
+	return calloc(1, sizeof(struct growth));
+}
+
+void growth__free(struct growth *g)
+{
+	struct program *p, *ptmp;
+	struct node *n, *ntmp;
+	struct cell *c, *ctmp;
+
+	if (!g)
+		return;
+	HASH_ITER(hh, g->nodes, n, ntmp) {
+		HASH_DELETE(hh, g->nodes, n);
+		free(n);
+	}
+	HASH_ITER(hh, g->cells, c, ctmp) {
+		HASH_DELETE(hh, g->cells, c);
+		free(c);
+	}
+	HASH_ITER(hh, g->programs, p, ptmp) {
+		HASH_DELETE(hh, g->programs, p);
+		free(p);
+	}
+	for (size_t i = 0; i < g->n_ended; i++)
+		free((char *)g->ended[i].role);
+	free(g->ended);
+	free(g);
+}
+
+void rt_change_add(struct rt_change *to, const struct rt_change *c)
+{
+	to->file = (int64_t)((uint64_t)to->file + (uint64_t)c->file);
+	to->anon = (int64_t)((uint64_t)to->anon + (uint64_t)c->anon);
+	to->shmem = (int64_t)((uint64_t)to->shmem + (uint64_t)c->shmem);
+	to->swap = (int64_t)((uint64_t)to->swap + (uint64_t)c->swap);
+}
+
+static uint64_t total(const struct rt_change *c)
+{
+	return (uint64_t)c->file + (uint64_t)c->anon + (uint64_t)c->shmem;
+}
+
+int64_t rt_change_rss(const struct rt_change *grown, const struct rt_change *returned)
+{
+	return (int64_t)(total(grown) - total(returned));
+}
+
+/* --- what is told -------------------------------------------------------------------------------- */
+
+static struct node *find_node(const struct growth *g, uint64_t number)
+{
+	struct node *n;
+
+	HASH_FIND(hh, g->nodes, &number, sizeof(number), n);
+	return n;
+}
+
+int growth__node(struct growth *g, const struct rt_node *ev)
+{
+	struct node *n;
+
+	if (ev->node <= RT_NODE_UNKNOWN || ev->node == ev->parent || find_node(g, ev->node))
+		return 0;
+	n = calloc(1, sizeof(*n));
+	if (!n)
+		return -ENOMEM;
+	n->number = ev->node;
+	n->parent = ev->parent;
+	n->func = ev->func;
+	n->line = ev->line;
+	memcpy(n->comm, ev->comm, sizeof(n->comm) - 1);
+	HASH_ADD(hh, g->nodes, number, sizeof(n->number), n);
+	if (hash_added(n))
+		return 0;
+	free(n);
+	return -ENOMEM;
+}
+
+static struct program *get_program(struct growth *g, uint64_t serial)
+{
+	struct program *p;
+
+	HASH_FIND(hh, g->programs, &serial, sizeof(serial), p);
+	if (p)
+		return p;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	p->serial = serial;
+	HASH_ADD(hh, g->programs, serial, sizeof(p->serial), p);
+	if (hash_added(p))
+		return p;
+	free(p);
+	return NULL;
+}
+
+static struct cell *get_cell(struct growth *g, const struct rt_cell_key *key)
+{
+	struct rt_cell_key k = {.node = key->node, .serial = key->serial, .tid = key->tid};
+	struct program *p;
+	struct cell *c;
+
+	HASH_FIND(hh, g->cells, &k, sizeof(k), c);
+	if (c)
+		return c;
+	p = get_program(g, k.serial);
+	c = p ? calloc(1, sizeof(*c)) : NULL;
+	if (!c)
+		return NULL;
+	c->key = k;
+	HASH_ADD(hh, g->cells, key, sizeof(c->key), c);
+	if (!hash_added(c)) {
+		free(c);
+		return NULL;
+	}
+	LL_PREPEND(p->cells, c);
+	return c;
+}
+
+int growth__add(struct growth *g, const struct rt_growth *ev)
+{
+	struct cell *c = get_cell(g, &ev->key);
+
+	if (!c)
+		return -ENOMEM;
+	rt_change_add(&c->grown, &ev->grown);
+	rt_change_add(&c->returned, &ev->returned);
+	return 0;
+}
+
+bool growth__any(const struct growth *g)
+{
+	return g->cells;
+}
+
+int growth__program(struct growth *g, const struct proc *p)
+{
+	struct growth_program *more, *to;
+
+	if (!p->serial || p->borrowed)
+		return 0;
+	more = realloc(g->ended, (g->n_ended + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	g->ended = more;
+	to = &more[g->n_ended];
+	*to = (struct growth_program){.serial = p->serial, .pid = p->pid, .start_ns = p->start_ns,
+		.role = strdup(p->role[0] ? p->role : p->comm), .totals = p->totals, .lost = p->lost};
+	if (!to->role)
+		return -ENOMEM;
+	g->n_ended++;
+	return 0;
+}
+
+const struct growth_program *growth__programs(const struct growth *g, size_t *n)
+{
+	*n = g->n_ended;
+	return g->ended;
+}
+
+/* --- adding up ----------------------------------------------------------------------------------- */
+
+/* A place while it is added up. Functions have line 0. */
+struct place_key {
+	uint32_t func;
+	int32_t line;
+	char comm[RT_COMM_LEN];
+};
+
+struct place {
+	struct growth_place p;
+	struct place_key key;
+	const struct cell *last; /* that was added to the inclusive sums: once each */
+	UT_hash_handle hh;
+};
+
+struct adding {
+	const struct growth *g;
+	struct place *funcs, *lines;
+};
+
+static struct place *get_place(struct place **table, const struct node *n, int32_t line)
+{
+	struct place_key key = {.func = n->func, .line = line};
+	struct place *p;
+
+	memcpy(key.comm, n->comm, sizeof(key.comm));
+	HASH_FIND(hh, *table, &key, sizeof(key), p);
+	if (p)
+		return p;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	p->key = key;
+	p->p.func = n->func;
+	p->p.line = line;
+	p->p.comm = n->comm[0] ? n->comm : NULL;
+	HASH_ADD(hh, *table, key, sizeof(p->key), p);
+	if (hash_added(p))
+		return p;
+	free(p);
+	return NULL;
+}
+
+static int add_at(struct place *p, const struct cell *c, bool self)
+{
+	if (!p)
+		return -ENOMEM;
+	if (self) {
+		rt_change_add(&p->p.self_grown, &c->grown);
+		rt_change_add(&p->p.self_returned, &c->returned);
+	}
+	if (p->last == c)
+		return 0;
+	p->last = c;
+	rt_change_add(&p->p.all_grown, &c->grown);
+	rt_change_add(&p->p.all_returned, &c->returned);
+	return 0;
+}
+
+static int add_cell(struct adding *a, const struct cell *c)
+{
+	const struct node *leaf = find_node(a->g, c->key.node), *n = leaf;
+	int err = 0;
+
+	for (int i = 0; n && !err && i < MAX_DEPTH; i++) {
+		err = add_at(get_place(&a->funcs, n, 0), c, n == leaf);
+		if (!err && !n->comm[0])
+			err = add_at(get_place(&a->lines, n, n->line), c, n == leaf);
+		n = find_node(a->g, n->parent);
+	}
+	return err;
+}
+
+static int by_growth(const void *a, const void *b)
+{
+	const struct growth_place *x = a, *y = b;
+	uint64_t m = total(&x->all_grown), n = total(&y->all_grown);
+
+	if (m != n)
+		return m > n ? -1 : 1;
+	m = total(&x->self_grown);
+	n = total(&y->self_grown);
+	if (m != n)
+		return m > n ? -1 : 1;
+	if (x->func != y->func)
+		return x->func > y->func ? 1 : -1;
+	return (x->line > y->line) - (x->line < y->line);
+}
+
+static void free_places(struct place **table)
+{
+	struct place *p, *tmp;
+
+	HASH_ITER(hh, *table, p, tmp) {
+		HASH_DELETE(hh, *table, p);
+		free(p);
+	}
+}
+
+static int list_places(struct place *table, struct growth_place **out, size_t *n)
+{
+	struct place *p;
+
+	*n = 0;
+	*out = calloc(HASH_COUNT(table) + 1, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	for (p = table; p; p = p->hh.next)
+		(*out)[(*n)++] = p->p;
+	qsort(*out, *n, sizeof(**out), by_growth);
+	return 0;
+}
+
+static void add_net(struct rt_change *to, const struct cell *c)
+{
+	to->file += c->grown.file - c->returned.file;
+	to->anon += c->grown.anon - c->returned.anon;
+	to->shmem += c->grown.shmem - c->returned.shmem;
+	to->swap += c->grown.swap - c->returned.swap;
+}
+
+int growth__sum(const struct growth *g, uint64_t serial, struct growth_sums *out)
+{
+	struct adding a = {.g = g};
+	struct program *p;
+	int err = 0;
+
+	*out = (struct growth_sums){0};
+	HASH_FIND(hh, g->programs, &serial, sizeof(serial), p);
+	if (!p)
+		return 0;
+	for (const struct cell *c = p->cells; c && !err; c = c->next) {
+		if (!find_node(g, c->key.node)) {
+			add_net(&out->unread, c);
+			continue;
+		}
+		rt_change_add(&out->grown, &c->grown);
+		rt_change_add(&out->returned, &c->returned);
+		err = add_cell(&a, c);
+	}
+	if (!err)
+		err = list_places(a.funcs, &out->funcs, &out->n_funcs);
+	if (!err)
+		err = list_places(a.lines, &out->lines, &out->n_lines);
+	free_places(&a.funcs);
+	free_places(&a.lines);
+	if (err)
+		growth_sums__clear(out);
+	return err;
+}
+
+void growth_sums__clear(struct growth_sums *sums)
+{
+	free(sums->funcs);
+	free(sums->lines);
+	*sums = (struct growth_sums){0};
+}
+
+int growth__stacks(const struct growth *g, uint64_t serial, growth_stack_fn *fn, void *ctx)
+{
+	struct growth_frame frames[MAX_DEPTH];
+	struct growth_stack stack;
+	const struct node *n;
+	struct program *p;
+	size_t at;
+	int err = 0;
+
+	HASH_FIND(hh, g->programs, &serial, sizeof(serial), p);
+	for (const struct cell *c = p ? p->cells : NULL; c && !err; c = c->next) {
+		at = MAX_DEPTH;
+		for (n = find_node(g, c->key.node); n && at; n = find_node(g, n->parent))
+			frames[--at] = (struct growth_frame){n->func, n->line, n->comm[0] ? n->comm : NULL};
+		stack = (struct growth_stack){frames + at, MAX_DEPTH - at, c->key.tid, c->grown, c->returned};
+		err = fn(ctx, &stack);
+	}
+	return err;
+}

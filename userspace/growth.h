@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Full attribution, added up: from the nodes of the call tree and the pages that came and went at
+ * each (RT_EV_NODE, RT_EV_GROWTH) to what each function and line of a program brought.
+ *
+ *	self       where the innermost frame was
+ *	inclusive  where it was anywhere on the stack: once, however often it is there
+ */
+#ifndef GROWTH_H
+#define GROWTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../bpf/ramtrace.h"
+
+struct growth;
+
+/* A function, or a line of it, in one program. */
+struct growth_place {
+	uint32_t func;	  /* id of a Python function; RT_NO_FUNC: none, or it has no id */
+	int32_t line;	  /* 0: not known, or of the whole function */
+	const char *comm; /* of threads that run no Python; NULL: of Python */
+	struct rt_change self_grown, self_returned; /* bytes, neither is negative */
+	struct rt_change all_grown, all_returned;
+};
+
+/* One stack: from the outermost frame inwards, and what came where its innermost frame was. */
+struct growth_stack {
+	const struct growth_frame {
+		uint32_t func;
+		int32_t line;
+		const char *comm;
+	} *frames;
+	size_t n;
+	uint32_t tid;
+	struct rt_change grown, returned;
+};
+
+/* What is known of one program: those of the highest growth first. */
+struct growth_sums {
+	struct growth_place *funcs, *lines;
+	size_t n_funcs, n_lines;
+	struct rt_change grown, returned; /* all of it */
+	struct rt_change unread;	  /* net: the stack could not be read then */
+};
+
+/* A program that has ended, or that was alive when tracing did. */
+struct growth_program {
+	uint64_t serial;
+	uint32_t pid;
+	uint64_t start_ns;
+	const char *role; /* "" where it is not known */
+	struct rt_totals totals;
+	uint64_t lost;
+};
+
+struct proc;
+
+struct growth *growth__new(void); /* NULL: no memory */
+void growth__free(struct growth *g);
+
+/* 0 or -ENOMEM. A node that is told again, or its own parent, is passed over. */
+int growth__node(struct growth *g, const struct rt_node *ev);
+int growth__add(struct growth *g, const struct rt_growth *ev);
+/* Was anything told? */
+bool growth__any(const struct growth *g);
+/* Copies what is known of a program at its end; of one without an account, nothing. -ENOMEM. */
+int growth__program(struct growth *g, const struct proc *p);
+/* In the order in which they ended. */
+const struct growth_program *growth__programs(const struct growth *g, size_t *n);
+
+/* Adds up what came in the program of that serial number. 0 or -ENOMEM; growth_sums__clear frees. */
+int growth__sum(const struct growth *g, uint64_t serial, struct growth_sums *out);
+void growth_sums__clear(struct growth_sums *sums);
+
+/* Each stack of it that something came to; stops when fn returns non-zero and returns that. */
+typedef int growth_stack_fn(void *ctx, const struct growth_stack *stack);
+int growth__stacks(const struct growth *g, uint64_t serial, growth_stack_fn *fn, void *ctx);
+
+void rt_change_add(struct rt_change *to, const struct rt_change *c);
+/* Net, file + anon + shmem. */
+int64_t rt_change_rss(const struct rt_change *grown, const struct rt_change *returned);
+
+#endif

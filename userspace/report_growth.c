@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "account.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proctree.h"
+#include "table.h"
+
+#define MAX_PROGRAMS	 20
+#define MAX_FUNCS	 15
+#define MAX_LINES	 10
+#define WORTH_SAYING	 65536 /* bytes that a place has to have brought */
+#define FILE_COLUMNS	 36
+#define NAME_COLUMNS	 40
+
+struct program {
+	const struct growth_program *p;
+	struct growth_sums sums;
+	struct account account;
+};
+
+static double mib(int64_t bytes)
+{
+	return (double)bytes / 1048576.0;
+}
+
+static int64_t magnitude(const struct program *p)
+{
+	return rt_change_rss(&p->sums.grown, &(struct rt_change){0}) + llabs(p->account.remainder);
+}
+
+static int by_magnitude(const void *a, const void *b)
+{
+	int64_t x = magnitude(a), y = magnitude(b);
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* The end of a path, the beginning of a name. */
+static const char *tail(const char *s, size_t columns)
+{
+	size_t len = strlen(s);
+	const char *at = len > columns ? s + len - columns : s;
+
+	while ((*at & 0xc0) == 0x80)
+		at++;
+	if (at != s && strchr(at, '/'))
+		at = strchr(at, '/') + 1;
+	return at;
+}
+
+static void cell_text(struct table *t, const char *s, const char *line)
+{
+	char *clean = out_clean(s, strlen(s));
+
+	table__cell(t, "%s%s", clean ? clean : "?", line);
+	free(clean);
+}
+
+static void place_line(struct table *t, const struct catalog *cat, const struct growth_place *place)
+{
+	char line[24] = "", name[NAME_COLUMNS + 8];
+	struct place_name n;
+	size_t len;
+
+	account_name(cat, place, &n);
+	table__cell(t, "%+.2f", mib(rt_change_rss(&place->self_grown, &place->self_returned)));
+	table__cell(t, "%+.2f", mib(rt_change_rss(&place->all_grown, &place->all_returned)));
+	table__cell(t, "%+.2f", mib(rt_change_rss(&place->all_grown, &(struct rt_change){0})));
+	snprintf(name, sizeof(name), "%.*s", NAME_COLUMNS, n.name);
+	for (len = strlen(name); len && (name[len - 1] & 0xc0) == 0x80 && strlen(n.name) > len;)
+		name[--len] = '\0';
+	cell_text(t, name, "");
+	if (place->line || n.line)
+		snprintf(line, sizeof(line), ":%u", place->line ? (unsigned int)place->line : n.line);
+	cell_text(t, tail(n.file, FILE_COLUMNS), line);
+}
+
+static int print_places(enum lang lang, const struct catalog *cat, const struct growth_place *places,
+	size_t n, size_t max, struct out *o)
+{
+	struct table *t = table__new();
+	size_t shown = 0;
+	int err = 0;
+
+	if (!t)
+		return -ENOMEM;
+	table__column(t, lang_text(lang, TEXT_COL_SELF), true);
+	table__column(t, lang_text(lang, TEXT_COL_INCLUSIVE), true);
+	table__column(t, lang_text(lang, TEXT_COL_GROWN), true);
+	table__column(t, lang_text(lang, TEXT_COL_FUNCTION), false);
+	table__column(t, lang_text(lang, TEXT_COL_PLACE), false);
+	for (size_t i = 0; i < n && shown < max; i++) {
+		if (rt_change_rss(&places[i].all_grown, &(struct rt_change){0}) < WORTH_SAYING)
+			break;
+		place_line(t, cat, &places[i]);
+		shown++;
+	}
+	if (shown)
+		err = table__print(t, o);
+	table__free(t);
+	return err;
+}
+
+/* Places by what happened at them, and not below. */
+static int by_self(const void *a, const void *b)
+{
+	const struct growth_place *x = a, *y = b;
+	int64_t m = rt_change_rss(&x->self_grown, &(struct rt_change){0});
+	int64_t n = rt_change_rss(&y->self_grown, &(struct rt_change){0});
+
+	if (m != n)
+		return m > n ? -1 : 1;
+	return (x->line > y->line) - (x->line < y->line);
+}
+
+static int print_program(enum lang lang, const struct run_summary *sum, struct program *p, struct out *o)
+{
+	const struct account *a = &p->account;
+	int err;
+
+	out__fmt(o, "\n%s %s%spid=%u: %.2f -> %.2f: %+.2f = %s %+.2f + %s %+.2f + %s %+.2f + %s %+.2f\n",
+		lang_text(lang, TEXT_GROWTH), p->p->role, p->p->role[0] ? " " : "", p->p->pid,
+		mib((int64_t)a->start), mib((int64_t)a->end), mib((int64_t)(a->end - a->start)),
+		lang_text(lang, TEXT_ATTRIBUTED), mib(a->attributed), lang_text(lang, TEXT_COL_FOREIGN),
+		mib(a->foreign), lang_text(lang, TEXT_COL_FOOTPRINT), mib(a->footprint),
+		lang_text(lang, TEXT_REMAINDER), mib(a->remainder));
+	if (a->unread)
+		out__fmt(o, "  %s: %+.2f\n", lang_text(lang, TEXT_UNREAD), mib(a->unread));
+	err = print_places(lang, sum->catalog, p->sums.funcs, p->sums.n_funcs, MAX_FUNCS, o);
+	if (err || !p->sums.n_lines)
+		return err;
+	qsort(p->sums.lines, p->sums.n_lines, sizeof(*p->sums.lines), by_self);
+	out__fmt(o, "  %s:\n", lang_text(lang, TEXT_LINES));
+	return print_places(lang, sum->catalog, p->sums.lines, p->sums.n_lines, MAX_LINES, o);
+}
+
+int report_growth(enum lang lang, const struct run_summary *sum, struct out *o)
+{
+	const struct growth_program *programs;
+	struct program *list;
+	size_t n, done = 0;
+	int err = 0;
+
+	if (!sum->growth || !growth__any(sum->growth))
+		return 0;
+	programs = growth__programs(sum->growth, &n);
+	list = calloc(n + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	for (; done < n && !err; done += !err) {
+		list[done].p = &programs[done];
+		err = growth__sum(sum->growth, programs[done].serial, &list[done].sums);
+		if (!err)
+			account_of(&programs[done], &list[done].sums, &list[done].account);
+	}
+	qsort(list, done, sizeof(*list), by_magnitude);
+	for (size_t i = 0; i < done && i < MAX_PROGRAMS && !err; i++)
+		err = print_program(lang, sum, &list[i], o);
+	for (size_t i = 0; i < done; i++)
+		growth_sums__clear(&list[i].sums);
+	free(list);
+	return err;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The schema is summary.schema.json. */
+#include "account.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proctree.h"
+
+static json_t *changes(const struct rt_change *grown, const struct rt_change *returned)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I}}",
+		"anon", (json_int_t)(grown->anon - returned->anon),
+		"file", (json_int_t)(grown->file - returned->file),
+		"shmem", (json_int_t)(grown->shmem - returned->shmem),
+		"swap", (json_int_t)(grown->swap - returned->swap), "grown",
+		"anon", (json_int_t)grown->anon, "file", (json_int_t)grown->file, "shmem",
+		(json_int_t)grown->shmem, "swap", (json_int_t)grown->swap, "returned", "anon",
+		(json_int_t)returned->anon, "file", (json_int_t)returned->file, "shmem",
+		(json_int_t)returned->shmem, "swap", (json_int_t)returned->swap);
+}
+
+static json_t *text(const char *s)
+{
+	char *clean = out_clean(s, strlen(s));
+	json_t *j = json_string(clean ? clean : "?");
+
+	free(clean);
+	return j;
+}
+
+static json_t *place(const struct catalog *cat, const struct growth_place *p)
+{
+	struct place_name n;
+
+	account_name(cat, p, &n);
+	return json_pack("{s:o, s:o, s:I, s:o, s:o}", "name", text(n.name), "file", text(n.file), "line",
+		(json_int_t)(p->line ? p->line : (int64_t)n.line), "self",
+		changes(&p->self_grown, &p->self_returned), "inclusive",
+		changes(&p->all_grown, &p->all_returned));
+}
+
+static json_t *places(const struct catalog *cat, const struct growth_place *p, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < n; i++) {
+		if (json_array_append_new(list, place(cat, &p[i]))) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static json_t *identity(const struct account *a)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I}}", "start", (json_int_t)a->start, "end",
+		(json_int_t)a->end, "attributed", (json_int_t)a->attributed, "foreign",
+		(json_int_t)a->foreign, "footprint", (json_int_t)a->footprint, "remainder",
+		(json_int_t)a->remainder, "causes", "unread_stack", (json_int_t)a->unread);
+}
+
+static json_t *program(const struct run_summary *sum, const struct growth_program *p)
+{
+	struct growth_sums sums;
+	struct account account;
+	json_t *j;
+
+	if (growth__sum(sum->growth, p->serial, &sums))
+		return NULL;
+	account_of(p, &sums, &account);
+	j = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "pid", (json_int_t)p->pid, "start_ns",
+		(json_int_t)p->start_ns, "role", text(p->role), "functions",
+		places(sum->catalog, sums.funcs, sums.n_funcs), "lines",
+		places(sum->catalog, sums.lines, sums.n_lines), "identity", identity(&account));
+	growth_sums__clear(&sums);
+	return j;
+}
+
+int summary_json(const struct run_summary *sum, struct out *o)
+{
+	const struct growth_program *programs = NULL;
+	json_t *list = json_array(), *doc;
+	size_t n = 0;
+	int err = 0;
+	char *s;
+
+	if (sum->growth)
+		programs = growth__programs(sum->growth, &n);
+	for (size_t i = 0; i < n && !err; i++)
+		err = json_array_append_new(list, program(sum, &programs[i])) ? -ENOMEM : 0;
+	doc = json_pack("{s:i, s:o, s:o}", "version", 1, "host", text(sum->host->host), "processes", list);
+	s = doc && !err ? json_dumps(doc, JSON_INDENT(1)) : NULL;
+	json_decref(doc);
+	if (!s)
+		return -ENOMEM;
+	out__str(o, s);
+	out__str(o, "\n");
+	free(s);
+	return 0;
+}
