@@ -271,7 +271,8 @@ int catalog__func_stats(struct catalog *cat, const struct func_stat **stats, siz
 		return -ENOMEM;
 	HASH_SORT(cat->funcs, func_by_id);
 	for (struct func_entry *f = cat->funcs; f; f = f->hh.next)
-		list[i++] = (struct func_stat){ .func = f->func.fact,
+		if (f->func.fact->n_specs) /* of others only the name was wanted */
+			list[i++] = (struct func_stat){ .func = f->func.fact,
 			.entries = f->func.entries, .returns = f->func.returns };
 	free(cat->func_stats);
 	*stats = cat->func_stats = list;

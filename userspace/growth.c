@@ -276,15 +276,30 @@ static int add_cell(struct adding *a, const struct cell *c)
 	return err;
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+uint64_t growth_place__moved(const struct growth_place *p)
+{
+	return larger(total(&p->all_grown), total(&p->all_returned));
+}
+
+uint64_t growth_place__moved_self(const struct growth_place *p)
+{
+	return larger(total(&p->self_grown), total(&p->self_returned));
+}
+
 static int by_growth(const void *a, const void *b)
 {
 	const struct growth_place *x = a, *y = b;
-	uint64_t m = total(&x->all_grown), n = total(&y->all_grown);
+	uint64_t m = growth_place__moved(x), n = growth_place__moved(y);
 
 	if (m != n)
 		return m > n ? -1 : 1;
-	m = total(&x->self_grown);
-	n = total(&y->self_grown);
+	m = growth_place__moved_self(x);
+	n = growth_place__moved_self(y);
 	if (m != n)
 		return m > n ? -1 : 1;
 	if (x->func != y->func)

@@ -26,6 +26,10 @@ struct growth_place {
 	struct rt_change all_grown, all_returned;
 };
 
+/* What it brought or what it took, whichever is more; the same of itself alone. Bytes of RSS. */
+uint64_t growth_place__moved(const struct growth_place *p);
+uint64_t growth_place__moved_self(const struct growth_place *p);
+
 /* One stack: from the outermost frame inwards, and what came where its innermost frame was. */
 struct growth_stack {
 	const struct growth_frame {
@@ -38,7 +42,7 @@ struct growth_stack {
 	struct rt_change grown, returned;
 };
 
-/* What is known of one program: those of the highest growth first. */
+/* What is known of one program: those that moved most first. */
 struct growth_sums {
 	struct growth_place *funcs, *lines;
 	size_t n_funcs, n_lines;

@@ -12,7 +12,7 @@
 #define MAX_PROGRAMS	 20
 #define MAX_FUNCS	 15
 #define MAX_LINES	 10
-#define WORTH_SAYING	 65536 /* bytes that a place has to have brought */
+#define WORTH_SAYING	 65536 /* bytes that have to have come or gone there */
 #define FILE_COLUMNS	 36
 #define NAME_COLUMNS	 40
 
@@ -94,8 +94,8 @@ static int print_places(enum lang lang, const struct catalog *cat, const struct 
 	table__column(t, lang_text(lang, TEXT_COL_FUNCTION), false);
 	table__column(t, lang_text(lang, TEXT_COL_PLACE), false);
 	for (size_t i = 0; i < n && shown < max; i++) {
-		if (rt_change_rss(&places[i].all_grown, &(struct rt_change){0}) < WORTH_SAYING)
-			break;
+		if (growth_place__moved(&places[i]) < WORTH_SAYING)
+			continue;
 		place_line(t, cat, &places[i]);
 		shown++;
 	}
@@ -109,8 +109,7 @@ static int print_places(enum lang lang, const struct catalog *cat, const struct 
 static int by_self(const void *a, const void *b)
 {
 	const struct growth_place *x = a, *y = b;
-	int64_t m = rt_change_rss(&x->self_grown, &(struct rt_change){0});
-	int64_t n = rt_change_rss(&y->self_grown, &(struct rt_change){0});
+	uint64_t m = growth_place__moved_self(x), n = growth_place__moved_self(y);
 
 	if (m != n)
 		return m > n ? -1 : 1;
