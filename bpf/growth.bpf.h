@@ -16,7 +16,7 @@
 #ifndef GROWTH_BPF_H
 #define GROWTH_BPF_H
 
-#include "pyspan.bpf.h"
+#include "mapping.bpf.h"
 
 /* Nodes that were told. */
 struct {
@@ -146,7 +146,8 @@ static __noinline u64 node_of_stack(struct py_thread *pt, struct rt_py *py)
 /* Puts down what has come since the last time. `task`: whose thread that is. */
 static __noinline int growth_settle(struct thread_state *ts, struct task_struct *task, u64 serial)
 {
-	struct rt_cell_key key = {.node = ts->node, .serial = serial, .tid = ts->tid};
+	struct rt_cell_key key = {.node = ts->node, .serial = serial, .tid = ts->tid,
+		.map = ts->node_map};
 	struct own_pages now = ts->pages;
 	struct rt_cell fresh = {}, *cell;
 	u32 any = 0;
@@ -185,35 +186,41 @@ static void growth_end(struct thread_state *ts, struct task_struct *task, u64 se
 }
 
 static __always_inline void growth_go_to(struct thread_state *ts, struct task_struct *task, u64 serial,
-	u64 node)
+	u64 node, u32 map)
 {
-	ts->moved = 0;
-	if (node == ts->node)
+	if (node == ts->node && map == ts->node_map)
 		return;
 	growth_settle(ts, task, serial);
 	ts->node = node;
+	ts->node_map = map;
 }
 
-/* Before a change of the current thread's own is counted, after the look at its stack. */
-static __noinline int growth_at_change(struct look *lk)
+/* Where the current thread is, after a look at its stack. */
+static __always_inline u64 node_of_look(struct look *lk, struct task_struct *task)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct thread_state *ts = lk->ts;
 	struct py_thread *pt;
 	struct rt_py *py;
-	u64 node = RT_NODE_UNKNOWN;
 
 	if (ts->busy || (lk->walked && !ts->moved))
-		return 0;
-	if (!lk->st->py || (!lk->walked && ts->py.foreign)) {
-		growth_go_to(ts, task, lk->st->serial, RT_NODE_NONE);
-		return 0;
-	}
+		return ts->node;
+	if (!lk->st->py || (!lk->walked && ts->py.foreign))
+		return RT_NODE_NONE;
 	py = bpf_map_lookup_elem(&pys, &ts->tgid);
 	pt = bpf_task_storage_get(&py_threads, task, 0, 0);
-	if (py && pt && ts->moved)
-		node = node_of_stack(pt, py);
-	growth_go_to(ts, task, lk->st->serial, node);
+	if (!py || !pt || !ts->moved)
+		return RT_NODE_UNKNOWN;
+	ts->moved = 0;
+	return node_of_stack(pt, py);
+}
+
+/* Before a change of the current thread's own is counted, after the look at its stack. */
+static __noinline int growth_at_change(struct look *lk, struct mm_struct *mm, s64 delta)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u64 node = node_of_look(lk, task);
+
+	growth_go_to(lk->ts, task, lk->st->serial, node, map_of_change(lk->ts, mm, delta));
 	return 0;
 }
 

@@ -9,7 +9,7 @@
  *	pythread.bpf.h, pyframe.bpf.h, pycode.bpf.h, pyquick.bpf.h, pyspan.bpf.h, pyentry.bpf.h
  *		    the Python side of a thread, its stack, whose functions these are, the look that
  *		    finds nothing new, the spans, and functions that are over at once
- *	growth.bpf.h where in the program each page came or went
+ *	mapping.bpf.h, growth.bpf.h where in the program each page came or went
  *	site.bpf.h  what happens at a probed instruction
  *	mark.bpf.h  and where the program says itself that it has come to something
  */
@@ -263,7 +263,7 @@ static __always_inline void look_at_change(struct look *lk, struct rt_py *py, st
 	if (py)
 		look_settle(lk, bpf_get_current_task_btf(), py, 1);
 	if (growth_on)
-		growth_at_change(lk);
+		growth_at_change(lk, mm, change);
 	if (delta > 0)
 		ts->pages.grown[kind & 3] += delta;
 	else
@@ -315,6 +315,18 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 		send_point(mm, task, lk.st, lk.now);
 	}
 	return 0;
+}
+
+SEC("tp_btf/page_fault_user")
+int BPF_PROG(on_user_fault, unsigned long address)
+{
+	return note_fault(address);
+}
+
+SEC("tp_btf/page_fault_kernel")
+int BPF_PROG(on_kernel_fault, unsigned long address)
+{
+	return note_fault(address);
 }
 
 /* A look at the current thread between two changes of its RSS; `python`: at its Python stack, too. */

@@ -47,6 +47,7 @@ enum rt_kind {
 	RT_EV_NODE = 11,      /* struct rt_node: a place in a call tree that growth was found at */
 	RT_EV_GROWTH = 12,    /* struct rt_growth: what came and went there. Made by the loader, of what
 			       * the kernel's side has added up */
+	RT_EV_MAPPING = 13,   /* struct rt_mapping: a group of mappings that pages came to */
 };
 
 /* Resident memory by kind; rss = file + anon + shmem. swap is beside it, not in it. */
@@ -341,12 +342,40 @@ struct rt_node {
 	char comm[RT_COMM_LEN]; /* of a thread that runs no Python, else empty */
 };
 
+enum rt_map_kind {
+	RT_MAP_UNKNOWN = 0,
+	RT_MAP_ANON = 1,   /* anonymous, by the size of the mapping: see rt_mapping.size_class */
+	RT_MAP_FILE = 2,   /* `name` is the last part of its path; the loader puts the path there */
+	RT_MAP_SHMEM = 3,  /* a file of tmpfs: memfd, SysV, shared anonymous memory */
+	RT_MAP_HEAP = 4,   /* of brk(2) */
+	RT_MAP_STACK = 5,  /* of the main thread */
+	RT_MAP_THREAD_STACK = 6,
+	RT_MAP_NAMED = 7,  /* anonymous, with the name that the program gave it: PR_SET_VMA_ANON_NAME */
+};
+enum rt_map_flags {
+	RT_MAP_HUGE = 1 << 0, /* what came in whole huge pages */
+};
+/* Size classes of anonymous mappings: below 64 KiB, 1 MiB, 16 MiB, 256 MiB, 4 GiB, and larger. */
+#define RT_MAP_CLASS_0	(64ULL << 10)
+#define RT_MAP_CLASSES	6
+#define RT_MAP_NAME_LEN 256
+
+struct rt_mapping {
+	struct rt_hdr h;
+	__u32 map;	/* the group's number, not 0 */
+	__u32 map_kind; /* enum rt_map_kind */
+	__u32 size_class;
+	__u32 flags; /* enum rt_map_flags */
+	__u64 dev, ino; /* of a file: the kernel's dev_t (12 and 20 bits) */
+	char name[RT_MAP_NAME_LEN];
+};
+
 /* Where: the key under which the kernel's side adds up. */
 struct rt_cell_key {
 	__u64 node;
 	__u64 serial; /* of the mm, no other has it: a pid may run several programs */
 	__u32 tid;
-	__u32 pad;
+	__u32 map; /* struct rt_mapping; 0: not known */
 };
 
 struct rt_cell {

@@ -123,8 +123,16 @@ struct thread_state {
 	struct own_pages pages;
 	struct own_pages charged; /* of them, to a place: see growth.bpf.h */
 	u64 node;		  /* where the rest belongs */
+	u32 node_map;		  /* and to which mapping */
 	u32 moved;		  /* the Python stack is not that of the node any more */
-	u32 pad;
+	struct {
+		u64 start, end;
+		u32 changes; /* to the mappings when it was found */
+		u32 id;
+	} map; /* the one that was found last: see mapping.bpf.h */
+	u64 fault; /* address of the last fault; 0: there was none, */
+	u64 fault_ip, fault_sp;
+	long fault_nr; /* and the system call amid which it was */
 	struct py_quick py;
 	u64 py_cold[PY_COLD]; /* code objects of functions that nobody wants: see pyspan.bpf.h */
 	struct span spans[RT_CHUNK_SPANS];

@@ -136,6 +136,8 @@ static int feed_event(struct run *run, const struct record *rec)
 	/* sums have no place in the order of time */
 	if (ev->kind == RT_EV_NODE)
 		return growth__node(run->growth, (const struct rt_node *)ev);
+	if (ev->kind == RT_EV_MAPPING)
+		return growth__mapping(run->growth, (const struct rt_mapping *)ev);
 	if (ev->kind == RT_EV_GROWTH)
 		return growth__add(run->growth, (const struct rt_growth *)ev);
 	if (ev->kind == RT_EV_EXEC)

@@ -19,6 +19,11 @@ struct node {
 	UT_hash_handle hh;
 };
 
+struct mapping {
+	struct rt_mapping m;
+	UT_hash_handle hh;
+};
+
 struct cell {
 	struct rt_cell_key key;
 	struct rt_change grown, returned;
@@ -34,6 +39,7 @@ struct program {
 
 struct growth {
 	struct node *nodes;
+	struct mapping *mappings;
 	struct cell *cells;
 	struct program *programs;
 	struct growth_program *ended;
@@ -50,9 +56,14 @@ void growth__free(struct growth *g)
 	struct program *p, *ptmp;
 	struct node *n, *ntmp;
 	struct cell *c, *ctmp;
+	struct mapping *m, *mtmp;
 
 	if (!g)
 		return;
+	HASH_ITER(hh, g->mappings, m, mtmp) {
+		HASH_DELETE(hh, g->mappings, m);
+		free(m);
+	}
 	HASH_ITER(hh, g->nodes, n, ntmp) {
 		HASH_DELETE(hh, g->nodes, n);
 		free(n);
@@ -120,6 +131,31 @@ int growth__node(struct growth *g, const struct rt_node *ev)
 	return -ENOMEM;
 }
 
+static struct mapping *find_mapping(const struct growth *g, uint32_t map)
+{
+	struct mapping *m;
+
+	HASH_FIND(hh, g->mappings, &map, sizeof(map), m);
+	return m;
+}
+
+int growth__mapping(struct growth *g, const struct rt_mapping *ev)
+{
+	struct mapping *m;
+
+	if (!ev->map || find_mapping(g, ev->map))
+		return 0;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	m->m = *ev;
+	HASH_ADD(hh, g->mappings, m.map, sizeof(m->m.map), m);
+	if (hash_added(m))
+		return 0;
+	free(m);
+	return -ENOMEM;
+}
+
 static struct program *get_program(struct growth *g, uint64_t serial)
 {
 	struct program *p;
@@ -140,7 +176,8 @@ static struct program *get_program(struct growth *g, uint64_t serial)
 
 static struct cell *get_cell(struct growth *g, const struct rt_cell_key *key)
 {
-	struct rt_cell_key k = {.node = key->node, .serial = key->serial, .tid = key->tid};
+	struct rt_cell_key k = {.node = key->node, .serial = key->serial, .tid = key->tid,
+		.map = key->map};
 	struct program *p;
 	struct cell *c;
 
@@ -331,6 +368,29 @@ static int list_places(struct place *table, struct growth_place **out, size_t *n
 	return 0;
 }
 
+static int mapping_by_growth(const void *a, const void *b)
+{
+	const struct growth_mapping *x = a, *y = b;
+	uint64_t m = larger(total(&x->grown), total(&x->returned));
+	uint64_t n = larger(total(&y->grown), total(&y->returned));
+
+	return m < n ? 1 : m > n ? -1 : 0;
+}
+
+static void add_mapping(struct growth_sums *out, const struct growth *g, const struct cell *c)
+{
+	const struct mapping *m = find_mapping(g, c->key.map);
+	const struct rt_mapping *what = m ? &m->m : NULL;
+	size_t i = 0;
+
+	while (i < out->n_mappings && out->mappings[i].what != what)
+		i++;
+	out->mappings[i].what = what;
+	out->n_mappings += i == out->n_mappings;
+	rt_change_add(&out->mappings[i].grown, &c->grown);
+	rt_change_add(&out->mappings[i].returned, &c->returned);
+}
+
 static void add_net(struct rt_change *to, const struct cell *c)
 {
 	to->file += c->grown.file - c->returned.file;
@@ -349,7 +409,11 @@ int growth__sum(const struct growth *g, uint64_t serial, struct growth_sums *out
 	HASH_FIND(hh, g->programs, &serial, sizeof(serial), p);
 	if (!p)
 		return 0;
+	out->mappings = calloc(HASH_COUNT(g->mappings) + 1, sizeof(*out->mappings));
+	if (!out->mappings)
+		return -ENOMEM;
 	for (const struct cell *c = p->cells; c && !err; c = c->next) {
+		add_mapping(out, g, c);
 		if (!find_node(g, c->key.node)) {
 			add_net(&out->unread, c);
 			continue;
@@ -362,6 +426,7 @@ int growth__sum(const struct growth *g, uint64_t serial, struct growth_sums *out
 		err = list_places(a.funcs, &out->funcs, &out->n_funcs);
 	if (!err)
 		err = list_places(a.lines, &out->lines, &out->n_lines);
+	qsort(out->mappings, out->n_mappings, sizeof(*out->mappings), mapping_by_growth);
 	free_places(&a.funcs);
 	free_places(&a.lines);
 	if (err)
@@ -373,6 +438,7 @@ void growth_sums__clear(struct growth_sums *sums)
 {
 	free(sums->funcs);
 	free(sums->lines);
+	free(sums->mappings);
 	*sums = (struct growth_sums){0};
 }
 

@@ -42,10 +42,16 @@ struct growth_stack {
 	struct rt_change grown, returned;
 };
 
+struct growth_mapping {
+	const struct rt_mapping *what; /* NULL: it was not known */
+	struct rt_change grown, returned;
+};
+
 /* What is known of one program: those that moved most first. */
 struct growth_sums {
 	struct growth_place *funcs, *lines;
-	size_t n_funcs, n_lines;
+	struct growth_mapping *mappings;
+	size_t n_funcs, n_lines, n_mappings;
 	struct rt_change grown, returned; /* all of it */
 	struct rt_change unread;	  /* net: the stack could not be read then */
 };
@@ -67,6 +73,7 @@ void growth__free(struct growth *g);
 
 /* 0 or -ENOMEM. A node that is told again, or its own parent, is passed over. */
 int growth__node(struct growth *g, const struct rt_node *ev);
+int growth__mapping(struct growth *g, const struct rt_mapping *ev);
 int growth__add(struct growth *g, const struct rt_growth *ev);
 /* Was anything told? */
 bool growth__any(const struct growth *g);

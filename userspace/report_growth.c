@@ -6,12 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mapping.h"
 #include "proctree.h"
 #include "table.h"
 
 #define MAX_PROGRAMS	 20
 #define MAX_FUNCS	 15
 #define MAX_LINES	 10
+#define MAX_MAPPINGS	 10
+#define MAPPING_COLUMNS	 50
 #define WORTH_SAYING	 65536 /* bytes that have to have come or gone there */
 #define FILE_COLUMNS	 36
 #define NAME_COLUMNS	 40
@@ -50,6 +53,14 @@ static const char *tail(const char *s, size_t columns)
 	if (at != s && strchr(at, '/'))
 		at = strchr(at, '/') + 1;
 	return at;
+}
+
+static uint64_t moved(const struct growth_mapping *m)
+{
+	uint64_t grown = rt_change_rss(&m->grown, &(struct rt_change){0});
+	uint64_t returned = rt_change_rss(&m->returned, &(struct rt_change){0});
+
+	return grown > returned ? grown : returned;
 }
 
 static void cell_text(struct table *t, const char *s, const char *line)
@@ -105,6 +116,43 @@ static int print_places(enum lang lang, const struct catalog *cat, const struct 
 	return err;
 }
 
+static int print_mappings(enum lang lang, const struct growth_sums *sums, struct out *o)
+{
+	struct table *t = table__new();
+	char name[RT_MAP_NAME_LEN + 32];
+	size_t shown = 0;
+	int err = 0;
+
+	if (!t)
+		return -ENOMEM;
+	table__column(t, lang_text(lang, TEXT_COL_NET), true);
+	table__column(t, lang_text(lang, TEXT_COL_GROWN), true);
+	table__column(t, "anon", true);
+	table__column(t, "file", true);
+	table__column(t, "shmem", true);
+	table__column(t, lang_text(lang, TEXT_COL_MAPPING), false);
+	for (size_t i = 0; i < sums->n_mappings && shown < MAX_MAPPINGS; i++) {
+		const struct growth_mapping *m = &sums->mappings[i];
+
+		if (moved(m) < WORTH_SAYING)
+			break;
+		table__cell(t, "%+.2f", mib(rt_change_rss(&m->grown, &m->returned)));
+		table__cell(t, "%+.2f", mib(rt_change_rss(&m->grown, &(struct rt_change){0})));
+		table__cell(t, "%+.2f", mib(m->grown.anon - m->returned.anon));
+		table__cell(t, "%+.2f", mib(m->grown.file - m->returned.file));
+		table__cell(t, "%+.2f", mib(m->grown.shmem - m->returned.shmem));
+		mapping_name(m->what, name, sizeof(name));
+		cell_text(t, tail(name, MAPPING_COLUMNS), "");
+		shown++;
+	}
+	if (shown) {
+		out__fmt(o, "  %s:\n", lang_text(lang, TEXT_MAPPINGS));
+		err = table__print(t, o);
+	}
+	table__free(t);
+	return err;
+}
+
 /* Places by what happened at them, and not below. */
 static int by_self(const void *a, const void *b)
 {
@@ -130,6 +178,8 @@ static int print_program(enum lang lang, const struct run_summary *sum, struct p
 	if (a->unread)
 		out__fmt(o, "  %s: %+.2f\n", lang_text(lang, TEXT_UNREAD), mib(a->unread));
 	err = print_places(lang, sum->catalog, p->sums.funcs, p->sums.n_funcs, MAX_FUNCS, o);
+	if (!err)
+		err = print_mappings(lang, &p->sums, o);
 	if (err || !p->sums.n_lines)
 		return err;
 	qsort(p->sums.lines, p->sums.n_lines, sizeof(*p->sums.lines), by_self);

@@ -29,6 +29,7 @@ struct session {
 	bool multi;
 	bool python;
 	bool per_cpu_areas; /* their offsets can be found, and from 6.2 on are needed */
+	bool faults; /* there are tracepoints that tell of page faults (not on arm64) */
 	bool direct; /* BPF can read kernel memory without a helper (6.2, with uprobe_multi 6.6) */
 	int cpus;
 };
@@ -38,14 +39,16 @@ static int to_debug_log(enum libbpf_print_level level, const char *fmt, va_list 
 	return log_level() >= LOG_DEBUG && level != LIBBPF_DEBUG ? vfprintf(stderr, fmt, ap) : 0;
 }
 
-/* What the kernel's BTF does not list, no program can call. */
-static bool has_direct_reads(void)
+/* What the kernel's BTF does not list, no program can call or attach to. */
+static void look_into_btf(struct session *s)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
-	bool there = btf && btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 
+	if (!btf)
+		return;
+	s->direct = s->multi && btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	s->faults = btf__find_by_name_kind(btf, "btf_trace_page_fault_user", BTF_KIND_TYPEDEF) > 0;
 	btf__free(btf);
-	return there;
 }
 
 static struct bpf_program *on_function(const struct session *s)
@@ -63,7 +66,11 @@ static void set_knobs(struct session *s, const struct session_config *config)
 	bpf->rodata->follow_children = config->follow_children;
 	bpf->rodata->py_enabled = s->python;
 	bpf->rodata->growth_on = config->growth;
+	bpf_program__set_autoload(bpf->progs.on_user_fault, config->growth && s->faults);
+	bpf_program__set_autoload(bpf->progs.on_kernel_fault, config->growth && s->faults);
 	if (!config->growth) {
+		bpf_map__set_max_entries(bpf->maps.growth_maps, 1);
+		bpf_map__set_max_entries(bpf->maps.growth_map_starts, 1);
 		bpf_map__set_max_entries(bpf->maps.growth_nodes, 1);
 		bpf_map__set_max_entries(bpf->maps.growth_cells, 1);
 	}
@@ -142,7 +149,7 @@ int session__open(const struct session_config *config, struct session **out, cha
 	libbpf_set_print(to_debug_log);
 	s->cpus = libbpf_num_possible_cpus();
 	s->multi = uprobe_has_multi();
-	s->direct = s->multi && has_direct_reads();
+	look_into_btf(s);
 	/* of 5.19; kernels before it count RSS without per-CPU parts */
 	s->per_cpu_areas = libbpf_probe_bpf_helper(BPF_PROG_TYPE_SYSCALL,
 				   (enum bpf_func_id)FUNC_MAP_LOOKUP_PERCPU_ELEM, NULL) == 1;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mapping.h"
 #include "proctree.h"
 
 static json_t *changes(const struct rt_change *grown, const struct rt_change *returned)
@@ -55,6 +56,27 @@ static json_t *places(const struct catalog *cat, const struct growth_place *p, s
 	return list;
 }
 
+static json_t *mappings(const struct growth_mapping *m, size_t n)
+{
+	json_t *list = json_array();
+	char name[RT_MAP_NAME_LEN + 32];
+
+	for (size_t i = 0; list && i < n; i++) {
+		json_t *j = changes(&m[i].grown, &m[i].returned);
+
+		mapping_name(m[i].what, name, sizeof(name));
+		if (!j || json_object_set_new(j, "name", text(name)) ||
+			json_object_set_new(j, "kind", json_string(mapping_kind(m[i].what))) ||
+			json_object_set_new(j, "huge",
+				json_boolean(m[i].what && (m[i].what->flags & RT_MAP_HUGE))) ||
+			json_array_append_new(list, j)) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 static json_t *identity(const struct account *a)
 {
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I}}", "start", (json_int_t)a->start, "end",
@@ -72,10 +94,11 @@ static json_t *program(const struct run_summary *sum, const struct growth_progra
 	if (growth__sum(sum->growth, p->serial, &sums))
 		return NULL;
 	account_of(p, &sums, &account);
-	j = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "pid", (json_int_t)p->pid, "start_ns",
+	j = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "pid", (json_int_t)p->pid, "start_ns",
 		(json_int_t)p->start_ns, "role", text(p->role), "functions",
 		places(sum->catalog, sums.funcs, sums.n_funcs), "lines",
-		places(sum->catalog, sums.lines, sums.n_lines), "identity", identity(&account));
+		places(sum->catalog, sums.lines, sums.n_lines), "mappings",
+		mappings(sums.mappings, sums.n_mappings), "identity", identity(&account));
 	growth_sums__clear(&sums);
 	return j;
 }

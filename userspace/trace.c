@@ -21,6 +21,7 @@
 #include "fact.h"
 #include "launch.h"
 #include "log.h"
+#include "mapping.h"
 #include "output.h"
 #include "preflight.h"
 #include "probes.h"
@@ -100,6 +101,14 @@ static int emit_node(struct tracer *t, const struct rt_node *ev)
 	return emit_event(t, &node, sizeof(node));
 }
 
+static int emit_mapping(struct tracer *t, const struct rt_mapping *ev)
+{
+	struct rt_mapping mapping = *ev;
+
+	mapping_complete(&mapping);
+	return emit_event(t, &mapping, sizeof(mapping));
+}
+
 /* Without functions the log would begin with the first growth. This row says what is there now. */
 static int emit_attach_point(struct tracer *t, const struct rt_hdr *h, const struct rt_snapshot *rss)
 {
@@ -154,6 +163,8 @@ static int on_event(void *ctx, const void *data, size_t len)
 	}
 	if (ev->kind == RT_EV_NODE)
 		return emit_node(t, (const void *)ev);
+	if (ev->kind == RT_EV_MAPPING)
+		return emit_mapping(t, (const void *)ev);
 	/* first the event: what the watch learns by it is about the program that it begins */
 	err = emit_event(t, data, len);
 	if (!err)

@@ -147,11 +147,15 @@ struct uprobe_task {
 	long unsigned int xol_vaddr;
 };
 
+struct files_struct;
+
 struct mm_struct {
 	struct percpu_counter rss_stat[4];
 	struct uprobes_state uprobes_state;
 	long unsigned int start_stack;
 	long unsigned int arg_start, arg_end;
+	long unsigned int start_brk, brk;
+	unsigned int mm_lock_seq; /* some struct of which this is the first member since 6.14 */
 };
 
 struct signal_struct {
@@ -177,11 +181,54 @@ struct task_struct {
 	struct uprobe_task *utask;
 	struct thread_struct thread;
 	void *stack;
+	struct files_struct *files;
 	char comm[16];
 };
 
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
+struct super_block {
+	unsigned int s_dev;
+	long unsigned int s_magic;
+};
+
+struct inode {
+	struct super_block *i_sb;
+	long unsigned int i_ino;
+};
+
+struct file {
+	struct inode *f_inode;
+	struct path f_path;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct anon_vma_name {
+	char name[0];
+};
+
 struct vm_area_struct {
-	long unsigned int vm_start;
+	long unsigned int vm_start, vm_end;
+	struct file *vm_file;
+	struct anon_vma_name *anon_name;
 };
 
 struct bpf_raw_tracepoint_args;

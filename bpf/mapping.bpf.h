@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which mapping a page came to or went from. The tracepoints of page faults tell the address before
+ * the fault is handled; it stands for the changes of RSS until the fault is over. A system call that
+ * brings or takes pages without a fault (munmap, madvise, mmap with MAP_POPULATE) has it among its
+ * arguments. What else brings pages (io_uring, another task's hands) has none.
+ *
+ * A mapping is found once and remembered, with the count of changes that the kernel keeps of an mm's
+ * mappings: as long as that stands still, what lies between its ends is the same mapping. Growth is
+ * told by groups of mappings: by file, by name, by what it is for, else by size.
+ */
+#ifndef MAPPING_BPF_H
+#define MAPPING_BPF_H
+
+#include "pyspan.bpf.h"
+
+#define TMPFS_MAGIC	0x01021994 /* include/uapi/linux/magic.h */
+#define MAP_ANONYMOUS	0x20
+#define PMD_PAGES	512 /* of 4 KiB: a huge page */
+#define EXCEPTION	(-1L) /* pt_regs.orig_ax outside of system calls: arch/x86/entry/entry_64.S */
+
+/* Mappings that were told of. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32);
+	__type(value, u8);
+} growth_maps SEC(".maps");
+
+struct map_start_key {
+	u64 mm, start;
+};
+
+/* Mappings by where they begin, for when they are taken away: then they cannot be found any more. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct map_start_key);
+	__type(value, u32);
+} growth_map_starts SEC(".maps");
+
+struct map_found {
+	struct thread_state *ts;
+	struct mm_struct *mm;
+	u64 start, end, addr;
+	u64 dev, ino;
+	u64 hash; /* of its name, where that is what it is known by */
+	u32 kind;
+	u32 size_class;
+	const char *name; /* in the kernel */
+};
+
+static __always_inline u32 map_size_class(u64 bytes)
+{
+	u32 class = 0;
+
+	for (u64 bound = RT_MAP_CLASS_0; bytes >= bound && class < RT_MAP_CLASSES - 1; bound <<= 4)
+		class++;
+	return class;
+}
+
+static __always_inline u64 map_hash_name(const char *name)
+{
+	u64 words[4] = {}, h = 1;
+
+	bpf_probe_read_kernel_str(words, sizeof(words), name);
+	for (int i = 0; i < 4; i++)
+		h = py_mix(h, words[i]);
+	return h;
+}
+
+static __always_inline void map_of_file(struct map_found *f, const struct file *file)
+{
+	const struct inode *inode = BPF_CORE_READ(file, f_inode);
+	bool shmem = BPF_CORE_READ(inode, i_sb, s_magic) == TMPFS_MAGIC;
+
+	f->kind = shmem ? RT_MAP_SHMEM : RT_MAP_FILE;
+	f->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	f->ino = BPF_CORE_READ(inode, i_ino);
+	f->name = (const char *)BPF_CORE_READ(file, f_path.dentry, d_name.name);
+}
+
+static __always_inline void map_of_anon(struct map_found *f, const struct anon_vma_name *name)
+{
+	struct mm_struct *mm = f->mm;
+
+	if (name) {
+		f->kind = RT_MAP_NAMED;
+		f->name = (const char *)name + bpf_core_field_offset(struct anon_vma_name, name);
+		f->hash = map_hash_name(f->name);
+	} else if (f->start <= BPF_CORE_READ(mm, brk) && f->end >= BPF_CORE_READ(mm, start_brk)) {
+		f->kind = RT_MAP_HEAP;
+	} else if (f->start <= BPF_CORE_READ(mm, start_stack) &&
+		f->end >= BPF_CORE_READ(mm, start_stack)) {
+		f->kind = RT_MAP_STACK;
+	} else if (f->addr < f->ts->stack_hi && f->end > f->ts->stack_lo && f->start >= f->ts->stack_lo) {
+		f->kind = RT_MAP_THREAD_STACK;
+	} else {
+		f->kind = RT_MAP_ANON;
+		f->size_class = map_size_class(f->end - f->start);
+	}
+}
+
+/* bpf_find_vma callback. */
+static long map_take(struct task_struct *task, struct vm_area_struct *vma, struct map_found *f)
+{
+	struct file *file = vma->vm_file;
+	struct anon_vma_name *name = NULL;
+
+	f->start = vma->vm_start;
+	f->end = vma->vm_end;
+	if (file) {
+		map_of_file(f, file);
+		return 0;
+	}
+	if (bpf_core_field_exists(vma->anon_name))
+		name = vma->anon_name;
+	map_of_anon(f, name);
+	return 0;
+}
+
+static __always_inline u32 map_id(const struct map_found *f, bool huge)
+{
+	u64 h = py_mix(py_mix(f->kind << 8 | f->size_class << 1 | huge, f->dev), f->ino ^ f->hash);
+	u32 id = h >> 32;
+
+	return id ? id : 1;
+}
+
+static __noinline int map_tell(u32 id, const struct map_found *f, bool huge)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct rt_mapping *ev;
+	u8 yes = 1;
+
+	if (bpf_map_update_elem(&growth_maps, &id, &yes, BPF_NOEXIST)) {
+		if (!bpf_map_lookup_elem(&growth_maps, &id))
+			count_loss(RT_LOSS_NODE);
+		return 0;
+	}
+	ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
+	if (!ev) {
+		bpf_map_delete_elem(&growth_maps, &id); /* another time */
+		count_loss(RT_LOSS_NODE);
+		return 0;
+	}
+	event_header(&ev->h, RT_EV_MAPPING, sizeof(*ev), NULL);
+	ev->h.pid = BPF_CORE_READ(task, tgid);
+	ev->h.tid = BPF_CORE_READ(task, pid);
+	ev->h.start_ns = BPF_CORE_READ(task, group_leader, start_time);
+	ev->h.time_ns = bpf_ktime_get_ns();
+	ev->map = id;
+	ev->map_kind = f->kind;
+	ev->size_class = f->size_class;
+	ev->flags = huge ? RT_MAP_HUGE : 0;
+	ev->dev = f->dev;
+	ev->ino = f->ino;
+	__builtin_memset(ev->name, 0, sizeof(ev->name));
+	if (f->name)
+		bpf_probe_read_kernel_str(ev->name, sizeof(ev->name), f->name);
+	bpf_ringbuf_submit(ev, ring_flags());
+	return 0;
+}
+
+/* The count of changes that were made to an mm's mappings: 5e31275cc997 (6.4). 0: it has none, so
+ * nothing may be remembered. */
+static __always_inline u32 map_changes(const struct mm_struct *mm)
+{
+	u32 n = 0;
+
+	if (!bpf_core_field_exists(mm->mm_lock_seq))
+		return 0;
+	bpf_probe_read_kernel(&n, sizeof(n), (const void *)mm +
+		bpf_core_field_offset(struct mm_struct, mm_lock_seq));
+	return n + 1;
+}
+
+static __always_inline void map_remember(struct thread_state *ts, const struct map_found *f, u32 changes,
+	u32 id)
+{
+	struct map_start_key key = {.mm = ts->mm, .start = f->start};
+
+	ts->map.start = f->start;
+	ts->map.end = f->end;
+	ts->map.changes = changes;
+	ts->map.id = id;
+	bpf_map_update_elem(&growth_map_starts, &key, &id, BPF_ANY);
+}
+
+/* The mapping at an address now; 0: there is none, or another thread holds the lock. */
+static __noinline u32 map_find(struct thread_state *ts, struct mm_struct *mm, u64 addr, bool huge)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct map_found f = {.ts = ts, .mm = mm, .addr = addr};
+	u32 changes = map_changes(mm), id;
+
+	if (!huge && changes && ts->map.changes == changes && addr >= ts->map.start && addr < ts->map.end)
+		return ts->map.id;
+	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma) ||
+		bpf_find_vma(task, addr, map_take, &f, 0) || !f.kind)
+		return 0;
+	id = map_id(&f, huge);
+	if (!bpf_map_lookup_elem(&growth_maps, &id))
+		map_tell(id, &f, huge);
+	if (!huge)
+		map_remember(ts, &f, changes, id);
+	return id;
+}
+
+/* One that is being taken away may not be found any more. */
+static __noinline u32 map_was(struct thread_state *ts, u64 addr)
+{
+	struct map_start_key key = {.mm = ts->mm, .start = addr & ~((1ULL << page_shift) - 1)};
+	u32 *id;
+
+	if (addr >= ts->map.start && addr < ts->map.end)
+		return ts->map.id;
+	id = bpf_map_lookup_elem(&growth_map_starts, &key);
+	return id ? *id : 0;
+}
+
+#if defined(__TARGET_ARCH_x86)
+/* arch/x86/entry/syscalls/syscall_64.tbl */
+enum {
+	NR_MMAP = 9,
+	NR_MUNMAP = 11,
+	NR_BRK = 12,
+	NR_MREMAP = 25,
+	NR_MADVISE = 28,
+	NR_MLOCK = 149,
+	NR_MLOCK2 = 325,
+};
+
+/* mmap with MAP_POPULATE: the mapping has been made, where is not known yet. */
+static __noinline u32 map_of_mmap(struct thread_state *ts, struct task_struct *task, struct pt_regs *regs,
+	bool huge)
+{
+	struct map_found f = {.ts = ts};
+	struct file *file = NULL;
+	u32 fd = BPF_CORE_READ(regs, r8), id;
+	struct file **fds;
+
+	if (BPF_CORE_READ(regs, r10) & MAP_ANONYMOUS) {
+		f.kind = RT_MAP_ANON;
+		f.size_class = map_size_class(BPF_CORE_READ(regs, si));
+	} else {
+		if (fd >= BPF_CORE_READ(task, files, fdt, max_fds))
+			return 0;
+		fds = BPF_CORE_READ(task, files, fdt, fd);
+		if (bpf_probe_read_kernel(&file, sizeof(file), fds + fd) || !file)
+			return 0;
+		map_of_file(&f, file);
+	}
+	id = map_id(&f, huge);
+	if (!bpf_map_lookup_elem(&growth_maps, &id))
+		map_tell(id, &f, huge);
+	return id;
+}
+
+/* The group of mappings that a change of the current thread's own is of; 0: not known. */
+static __noinline u32 map_of_change(struct thread_state *ts, struct mm_struct *mm, s64 delta)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = kcompat_user_regs(task);
+	bool huge = delta >= PMD_PAGES || -delta >= PMD_PAGES;
+	u64 addr = 0;
+	long nr;
+	u32 id;
+
+	huge = huge && delta > 0 && !(delta & (PMD_PAGES - 1));
+	nr = BPF_CORE_READ(regs, orig_ax);
+	if (nr == EXCEPTION || (ts->fault && ts->fault_nr == nr && delta > 0 &&
+				       ts->fault_sp == BPF_CORE_READ(regs, sp) &&
+				       ts->fault_ip == BPF_CORE_READ(regs, ip))) {
+		addr = ts->fault;
+	} else if (nr == NR_MMAP && delta > 0) {
+		return map_of_mmap(ts, task, regs, huge);
+	} else if (nr == NR_MUNMAP || nr == NR_MADVISE || nr == NR_MREMAP || nr == NR_MLOCK ||
+		   nr == NR_MLOCK2 || nr == NR_BRK || nr == NR_MMAP) {
+		addr = BPF_CORE_READ(regs, di);
+	}
+	if (!addr)
+		return 0;
+	id = nr == NR_MUNMAP ? 0 : map_find(ts, mm, addr, huge);
+	return id || delta > 0 ? id : map_was(ts, addr);
+}
+
+/* The address of a fault that is about to be handled. */
+static __always_inline int note_fault(u64 addr)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread_state *ts;
+	struct pt_regs *regs;
+
+	if (!task->mm)
+		return 0;
+	ts = thread_get(task, task->mm);
+	if (!ts)
+		return 0;
+	regs = kcompat_user_regs(task);
+	ts->fault = addr;
+	ts->fault_nr = BPF_CORE_READ(regs, orig_ax);
+	if (ts->fault_nr != EXCEPTION) {
+		ts->fault_sp = BPF_CORE_READ(regs, sp);
+		ts->fault_ip = BPF_CORE_READ(regs, ip);
+	}
+	return 0;
+}
+#else
+static __always_inline u32 map_of_change(struct thread_state *ts, struct mm_struct *mm, s64 delta)
+{
+	return 0;
+}
+
+static __always_inline int note_fault(u64 addr)
+{
+	return 0;
+}
+#endif
+
+#endif
