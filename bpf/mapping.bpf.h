@@ -6,8 +6,10 @@
  * arguments. What else brings pages (io_uring, another task's hands) has none.
  *
  * A mapping is found once and remembered, with the count of changes that the kernel keeps of an mm's
- * mappings: as long as that stands still, what lies between its ends is the same mapping. Growth is
- * told by groups of mappings: by file, by name, by what it is for, else by size.
+ * mappings: as long as that stands still, what lies between its ends is the same mapping. The tree
+ * that the kernel keeps of them is gone through without its lock, which a thread that changes
+ * mappings, or waits for its turn to, keeps others from; what is found there is believed if it
+ * holds the address, else the kernel is asked. Growth is told by groups of mappings: by file, by name, by what it is for, else by size.
  */
 #ifndef MAPPING_BPF_H
 #define MAPPING_BPF_H
@@ -105,17 +107,17 @@ static __always_inline void map_of_anon(struct map_found *f, const struct anon_v
 /* bpf_find_vma callback. */
 static long map_take(struct task_struct *task, struct vm_area_struct *vma, struct map_found *f)
 {
-	struct file *file = vma->vm_file;
+	struct file *file = BPF_CORE_READ(vma, vm_file);
 	struct anon_vma_name *name = NULL;
 
-	f->start = vma->vm_start;
-	f->end = vma->vm_end;
+	f->start = BPF_CORE_READ(vma, vm_start);
+	f->end = BPF_CORE_READ(vma, vm_end);
 	if (file) {
 		map_of_file(f, file);
 		return 0;
 	}
 	if (bpf_core_field_exists(vma->anon_name))
-		name = vma->anon_name;
+		name = BPF_CORE_READ(vma, anon_name);
 	map_of_anon(f, name);
 	return 0;
 }
@@ -188,7 +190,57 @@ static __always_inline void map_remember(struct thread_state *ts, const struct m
 	bpf_map_update_elem(&growth_map_starts, &key, &id, BPF_ANY);
 }
 
-/* The mapping at an address now; 0: there is none, or another thread holds the lock. */
+/*
+ * The maple tree of an mm's mappings, without a lock: d4af56c5c7c6 (6.1), include/linux/maple_tree.h,
+ * lib/maple_tree.c: mtree_range_walk. A pointer to a node has its type in bits 3 to 6; all of its
+ * bounds come first, then what lies below each, up to and with it. A bound of 0 is none.
+ */
+#define MAPLE_LEVELS   12
+#define MAPLE_ROOT     2 /* in the lowest bits: else there is no node, but at most one entry */
+#define MAPLE_LEAF     1 /* maple_leaf_64, maple_range_64 */
+#define MAPLE_ARANGE   3
+#define MAPLE_BOUNDS   15 /* MAPLE_RANGE64_SLOTS - 1, */
+#define MAPLE_ABOUNDS  9  /* MAPLE_ARANGE64_SLOTS - 1 */
+
+/* Not static: see py_look_up. Address of the struct vm_area_struct that may hold the address, or 0. */
+__noinline u64 map_walk(u64 at, u64 addr)
+{
+	u64 bounds[MAPLE_BOUNDS];
+
+	if ((at & 3) != MAPLE_ROOT)
+		return 0;
+	for (int level = 0; level < MAPLE_LEVELS; level++) {
+		u32 type = at >> 3 & 15, n = type == MAPLE_ARANGE ? MAPLE_ABOUNDS : MAPLE_BOUNDS, i;
+		u64 node = at & ~255ULL;
+
+		if (type < MAPLE_LEAF || type > MAPLE_ARANGE ||
+			bpf_probe_read_kernel(bounds, sizeof(bounds), (void *)(node + 8)))
+			return 0;
+		for (i = 0; i < MAPLE_BOUNDS; i++)
+			if (i >= n || bounds[i] >= addr || (i && !bounds[i]))
+				break;
+		if (bpf_probe_read_kernel(&at, sizeof(at), (void *)(node + 8 + (n + i) * 8)))
+			return 0;
+		if (type == MAPLE_LEAF)
+			return at;
+	}
+	return 0;
+}
+
+static __always_inline bool map_find_unlocked(struct mm_struct *mm, struct map_found *f)
+{
+	u64 vma;
+
+	if (!bpf_core_field_exists(mm->mm_mt))
+		return false;
+	vma = map_walk((u64)BPF_CORE_READ(mm, mm_mt.ma_root), f->addr);
+	if (!vma)
+		return false;
+	map_take(NULL, (struct vm_area_struct *)vma, f);
+	return f->addr >= f->start && f->addr < f->end;
+}
+
+/* The mapping at an address now; 0: there is none. */
 static __noinline u32 map_find(struct thread_state *ts, struct mm_struct *mm, u64 addr, bool huge)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -197,9 +249,11 @@ static __noinline u32 map_find(struct thread_state *ts, struct mm_struct *mm, u6
 
 	if (!huge && changes && ts->map.changes == changes && addr >= ts->map.start && addr < ts->map.end)
 		return ts->map.id;
-	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma) ||
-		bpf_find_vma(task, addr, map_take, &f, 0) || !f.kind)
-		return 0;
+	if (!map_find_unlocked(mm, &f)) {
+		if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma) ||
+			bpf_find_vma(task, addr, map_take, &f, 0) || !f.kind)
+			return 0;
+	}
 	id = map_id(&f, huge);
 	if (!bpf_map_lookup_elem(&growth_maps, &id))
 		map_tell(id, &f, huge);

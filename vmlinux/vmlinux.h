@@ -149,12 +149,17 @@ struct uprobe_task {
 
 struct files_struct;
 
+struct maple_tree {
+	void *ma_root;
+};
+
 struct mm_struct {
 	struct percpu_counter rss_stat[4];
 	struct uprobes_state uprobes_state;
 	long unsigned int start_stack;
 	long unsigned int arg_start, arg_end;
 	long unsigned int start_brk, brk;
+	struct maple_tree mm_mt;
 	unsigned int mm_lock_seq; /* some struct of which this is the first member since 6.14 */
 };
 
