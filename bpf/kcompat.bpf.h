@@ -52,20 +52,36 @@ static __always_inline bool kcompat_sleeps(struct task_struct *task)
 	return BPF_CORE_READ(old, state);
 }
 
-/* Where the thread is in its program: instruction and stack pointer. */
-static __always_inline void kcompat_user_place(struct task_struct *task, u64 *ip, u64 *sp)
+/* Where the thread is in its program: instruction and stack pointer, and a hash of the registers that
+ * a function leaves as they were: what the callers of the innermost one have in them. */
+struct user_place {
+	u64 ip, sp, kept;
+};
+
+static __always_inline u64 kcompat_mix(u64 h, u64 v)
 {
+	return (h ^ v) * 0x9e3779b97f4a7c15ULL;
+}
+
+static __always_inline struct user_place kcompat_user_place(struct task_struct *task)
+{
+	struct user_place at = {};
 #if defined(__TARGET_ARCH_x86)
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
 		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
-		*ip = regs->ip;
-		*sp = regs->sp;
-		return;
+		at.ip = regs->ip;
+		at.sp = regs->sp;
+		at.kept = kcompat_mix(kcompat_mix(kcompat_mix(regs->bp, regs->bx), regs->r12), regs->r13);
+		at.kept = kcompat_mix(kcompat_mix(at.kept, regs->r14), regs->r15);
+		return at;
 	}
 #endif
-	*ip = PT_REGS_IP_CORE(kcompat_user_regs(task));
-	*sp = PT_REGS_SP_CORE(kcompat_user_regs(task));
+	/* the others are not looked at: so nothing is known of them, and no two places are the same */
+	at.ip = PT_REGS_IP_CORE(kcompat_user_regs(task));
+	at.sp = PT_REGS_SP_CORE(kcompat_user_regs(task));
+	at.kept = bpf_ktime_get_ns();
+	return at;
 }
 
 /* Since a35b9af4ec2c (6.2) kernel memory can be read without a helper, where it is known to be there
@@ -83,6 +99,33 @@ static __always_inline void kcompat_read_16(s32 *to, u64 addr)
 	to[1] = lo >> 32;
 	to[2] = hi;
 	to[3] = hi >> 32;
+}
+
+/* The count of changes to an mm's mappings came with 5e31275cc997 (6.4), and became a seqcount in
+ * eb449bd96954 (6.14). */
+typedef struct seqcount {
+	unsigned int sequence;
+} seqcount_t;
+
+struct mm_struct___seqcount {
+	seqcount_t mm_lock_seq;
+} __attribute__((preserve_access_index));
+
+struct mm_struct___int {
+	int mm_lock_seq;
+} __attribute__((preserve_access_index));
+
+/* 0: there is none. */
+static __always_inline u32 kcompat_mapping_changes(const struct mm_struct *mm)
+{
+	const struct mm_struct___seqcount *s = (const void *)mm;
+	const struct mm_struct___int *i = (const void *)mm;
+
+	if (bpf_core_field_exists(s->mm_lock_seq))
+		return s->mm_lock_seq.sequence + 1;
+	if (bpf_core_field_exists(i->mm_lock_seq))
+		return i->mm_lock_seq + 1;
+	return 0;
 }
 
 /* oom:mark_victim got the task instead of its pid in 72ba14deb40a (6.8). */

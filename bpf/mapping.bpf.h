@@ -16,6 +16,9 @@
 
 #include "pyspan.bpf.h"
 
+/* Knob: full attribution is on. */
+const volatile bool growth_on = false;
+
 #define TMPFS_MAGIC	0x01021994 /* include/uapi/linux/magic.h */
 #define MAP_ANONYMOUS	0x20
 #define PMD_PAGES	512 /* of 4 KiB: a huge page */
@@ -165,19 +168,6 @@ static __noinline int map_tell(u32 id, const struct map_found *f, bool huge)
 	return 0;
 }
 
-/* The count of changes that were made to an mm's mappings: 5e31275cc997 (6.4). 0: it has none, so
- * nothing may be remembered. */
-static __always_inline u32 map_changes(const struct mm_struct *mm)
-{
-	u32 n = 0;
-
-	if (!bpf_core_field_exists(mm->mm_lock_seq))
-		return 0;
-	bpf_probe_read_kernel(&n, sizeof(n), (const void *)mm +
-		bpf_core_field_offset(struct mm_struct, mm_lock_seq));
-	return n + 1;
-}
-
 static __always_inline void map_remember(struct thread_state *ts, const struct map_found *f, u32 changes,
 	u32 id)
 {
@@ -245,7 +235,7 @@ static __noinline u32 map_find(struct thread_state *ts, struct mm_struct *mm, u6
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct map_found f = {.ts = ts, .mm = mm, .addr = addr};
-	u32 changes = map_changes(mm), id;
+	u32 changes = kcompat_mapping_changes(mm), id;
 
 	if (!huge && changes && ts->map.changes == changes && addr >= ts->map.start && addr < ts->map.end)
 		return ts->map.id;
@@ -286,6 +276,14 @@ enum {
 	NR_MLOCK2 = 325,
 };
 
+/* Number of the system call that the thread is in, or EXCEPTION. */
+static __always_inline long map_syscall(struct task_struct *task)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return ((struct pt_regs *)bpf_task_pt_regs(task))->orig_ax;
+	return BPF_CORE_READ(kcompat_user_regs(task), orig_ax);
+}
+
 /* mmap with MAP_POPULATE: the mapping has been made, where is not known yet. */
 static __noinline u32 map_of_mmap(struct thread_state *ts, struct task_struct *task, struct pt_regs *regs,
 	bool huge)
@@ -316,17 +314,19 @@ static __noinline u32 map_of_mmap(struct thread_state *ts, struct task_struct *t
 static __noinline u32 map_of_change(struct thread_state *ts, struct mm_struct *mm, s64 delta)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs = kcompat_user_regs(task);
+	struct pt_regs *regs;
 	bool huge = delta >= PMD_PAGES || -delta >= PMD_PAGES;
 	u64 addr = 0;
 	long nr;
 	u32 id;
 
 	huge = huge && delta > 0 && !(delta & (PMD_PAGES - 1));
-	nr = BPF_CORE_READ(regs, orig_ax);
-	if (nr == EXCEPTION || (ts->fault && ts->fault_nr == nr && delta > 0 &&
-				       ts->fault_sp == BPF_CORE_READ(regs, sp) &&
-				       ts->fault_ip == BPF_CORE_READ(regs, ip))) {
+	nr = map_syscall(task);
+	if (nr == EXCEPTION)
+		return map_find(ts, mm, ts->fault, huge);
+	regs = kcompat_user_regs(task);
+	if (ts->fault && ts->fault_nr == nr && delta > 0 && ts->fault_sp == BPF_CORE_READ(regs, sp) &&
+		ts->fault_ip == BPF_CORE_READ(regs, ip)) {
 		addr = ts->fault;
 	} else if (nr == NR_MMAP && delta > 0) {
 		return map_of_mmap(ts, task, regs, huge);
@@ -344,20 +344,21 @@ static __noinline u32 map_of_change(struct thread_state *ts, struct mm_struct *m
 static __always_inline int note_fault(u64 addr)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct mm_struct *mm = task->mm;
 	struct thread_state *ts;
-	struct pt_regs *regs;
 
-	if (!task->mm)
+	if (!mm)
 		return 0;
-	ts = thread_get(task, task->mm);
+	ts = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!ts || ts->mm != (u64)mm)
+		ts = thread_get(task, mm);
 	if (!ts)
 		return 0;
-	regs = kcompat_user_regs(task);
 	ts->fault = addr;
-	ts->fault_nr = BPF_CORE_READ(regs, orig_ax);
+	ts->fault_nr = map_syscall(task);
 	if (ts->fault_nr != EXCEPTION) {
-		ts->fault_sp = BPF_CORE_READ(regs, sp);
-		ts->fault_ip = BPF_CORE_READ(regs, ip);
+		ts->fault_sp = BPF_CORE_READ(kcompat_user_regs(task), sp);
+		ts->fault_ip = BPF_CORE_READ(kcompat_user_regs(task), ip);
 	}
 	return 0;
 }

@@ -3,14 +3,14 @@
  * The look that finds nothing new. A program that fills memory faults in page after page within one
  * call, and each fault is a look. What is asked then, by small reads into the stack (other memory of
  * the kernel is checked at length before it is written):
+ *  - is the program at the very place in its machine code where it was at the last look, with the same
+ *    stack pointer, and the same in all registers that calls preserve? Then it is amid one call into
+ *    C: what it has come back from since would have left its marks in these. Else:
  *  - is the thread's innermost frame the one it was, at the instruction it was, and its caller's, and
- *    the innermost one that is wanted? Or, if the program is at the very place in its machine code
- *    where it was at the last look, with the same stack pointer:
- *  - are the innermost wanted frame and its caller as they were, with their variables? Else one of them
- *    has been run, and the function may have returned, or was called anew. (If none is open: is the
- *    innermost frame?)
- * Another call from the same place can look alike for some time, so only so many such looks are made
- * in a row.
+ *    the innermost one that is wanted and its caller, with their variables? Else one of them has been
+ *    run, and the function may have returned, or was called anew.
+ * Another call from the same place can look alike for some time, so only so many looks of the second
+ * kind are made in a row, and none for long.
  */
 #ifndef PYQUICK_BPF_H
 #define PYQUICK_BPF_H
@@ -21,9 +21,6 @@
 #define PY_QUICK_LOOKS	 32
 #define PY_QUICK_JIFFIES 1
 #define PY_ADDRESS	 ((1ULL << PY_INSTR_BITS) - 1)
-
-/* Knob: growth is charged to functions and lines (growth.bpf.h). */
-const volatile bool growth_on = false;
 
 /* The instruction is a pointer into the code object, up to 3.10 an index. */
 static __noinline bool py_is_still(const struct py_quick *q, const struct py_still *s)
@@ -59,22 +56,24 @@ static __always_inline bool py_top_is_still(const struct py_quick *q)
 	       (q->n < 2 || py_is_still(q, &q->still[1])) && (q->n < 3 || py_is_still(q, &q->still[2]));
 }
 
+static __always_inline bool py_is_here(const struct user_place *a, const struct user_place *b)
+{
+	return a->ip == b->ip && a->sp == b->sp && a->kept == b->kept;
+}
+
 /* Is the stack as it was at the last look? False: that takes a walk. */
 static __noinline bool py_unchanged(struct thread_state *ts, struct task_struct *task)
 {
 	struct py_quick *q = &ts->py;
-	u64 ip, sp;
-	bool here;
+	struct user_place at;
 
 	if (!q->left || (s64)(bpf_jiffies64() - q->until) >= 0)
 		return false;
-	kcompat_user_place(task, &ip, &sp);
-	here = ip == q->ip && sp == q->sp;
-	q->ip = ip;
-	q->sp = sp;
-	if ((!here || growth_on) && !py_top_is_still(q))
-		return false;
-	if ((here && !py_is_still(q, &q->still[q->key & 3])) || (q->caller && !py_is_still(q, &q->still[3])))
+	at = kcompat_user_place(task);
+	if (py_is_here(&at, &q->at))
+		return true;
+	q->at = at;
+	if (!py_top_is_still(q) || (q->caller && !py_is_still(q, &q->still[3])))
 		return false;
 	q->left--;
 	return true;
@@ -131,7 +130,7 @@ static __always_inline void py_quicken(struct thread_state *ts, struct py_thread
 		py_note_still(q, 3, pt, wanted - 1, py);
 	q->left = PY_QUICK_LOOKS;
 	q->until = bpf_jiffies64() + PY_QUICK_JIFFIES;
-	kcompat_user_place(task, &q->ip, &q->sp);
+	q->at = kcompat_user_place(task);
 }
 
 #endif

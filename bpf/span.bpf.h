@@ -93,7 +93,7 @@ struct py_quick {
 	u32 pad;
 	u32 foreign;  /* the thread has no Python side, as far as is known, */
 	u64 foreign_until; /* jiffies: and is not asked again before */
-	u64 ip, sp;   /* where the program was at the last look */
+	struct user_place at; /* where the program was at the last look */
 	u64 looked;	 /* jiffies at the last look, */
 	u64 look_ns;	 /* the last look, of whatever sort, */
 	u64 others, own; /* and how often other tasks, and this one, had changed the mm by then */

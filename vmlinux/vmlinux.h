@@ -160,7 +160,6 @@ struct mm_struct {
 	long unsigned int arg_start, arg_end;
 	long unsigned int start_brk, brk;
 	struct maple_tree mm_mt;
-	unsigned int mm_lock_seq; /* some struct of which this is the first member since 6.14 */
 };
 
 struct signal_struct {
