@@ -15,13 +15,16 @@ static const struct {
 	{ RT_EV_CHECKPOINT, RT_POINT_LEN, "checkpoint" },
 	{ RT_EV_FORK, sizeof(struct rt_fork), "fork" },
 	{ RT_EV_EXEC, offsetof(struct rt_exec, ppid), "exec" }, /* as in the first version */
-	{ RT_EV_EXIT, sizeof(struct rt_exit), "exit" },
+	{ RT_EV_EXIT, offsetof(struct rt_exit, serial), "exit" },
 	{ RT_EV_RENAME, sizeof(struct rt_rename), "rename" },
 	{ RT_EV_OOM, sizeof(struct rt_oom), "oom" },
-	{ RT_EV_TOTALS, sizeof(struct rt_totals_event), "totals" },
+	{ RT_EV_TOTALS, offsetof(struct rt_totals_event, serial), "totals" },
 	{ RT_EV_MAPPED, sizeof(struct rt_mapped), "mapped" },
 	{ RT_EV_PYCODE, sizeof(struct rt_pycode), "pycode" },
 	{ RT_EV_MARK, offsetof(struct rt_mark, label), "mark" },
+	{ RT_EV_NODE, sizeof(struct rt_node), "node" },
+	{ RT_EV_GROWTH, sizeof(struct rt_growth), "growth" },
+	{ RT_EV_MAPPING, sizeof(struct rt_mapping), "mapping" },
 };
 
 enum { N_KINDS = sizeof(kinds) / sizeof(*kinds) };
@@ -89,7 +92,7 @@ Test(event, one_with_fields_of_a_newer_sender_is_taken)
 
 Test(event, unknown_kinds_are_refused_and_named_so)
 {
-	static const unsigned int unknown[] = { 0, RT_EV_MARK + 1, 255, 65535 };
+	static const unsigned int unknown[] = { 0, RT_EV_MAPPING + 1, 255, 65535 };
 
 	for (int i = 0; i < 4; i++) {
 		union any ev = event_of(unknown[i], sizeof(ev));

@@ -271,7 +271,7 @@ int catalog__func_stats(struct catalog *cat, const struct func_stat **stats, siz
 		return -ENOMEM;
 	HASH_SORT(cat->funcs, func_by_id);
 	for (struct func_entry *f = cat->funcs; f; f = f->hh.next)
-		if (f->func.fact->n_specs) /* of others only the name was wanted */
+		if (f->func.fact->n_specs || f->func.entries || f->func.returns) /* else only the name was wanted */
 			list[i++] = (struct func_stat){ .func = f->func.fact,
 			.entries = f->func.entries, .returns = f->func.returns };
 	free(cat->func_stats);
