@@ -52,10 +52,11 @@ static __always_inline bool kcompat_sleeps(struct task_struct *task)
 	return BPF_CORE_READ(old, state);
 }
 
-/* Where the thread is in its program: instruction and stack pointer, and a hash of the registers that
- * a function leaves as they were: what the callers of the innermost one have in them. */
+/* Where the thread is in its program: instruction and stack pointer, a hash of the other registers,
+ * and those that a repeated string instruction changes. */
 struct user_place {
-	u64 ip, sp, kept;
+	u64 ip, sp, others;
+	u64 count, to, from;
 };
 
 static __always_inline u64 kcompat_mix(u64 h, u64 v)
@@ -69,18 +70,24 @@ static __always_inline struct user_place kcompat_user_place(struct task_struct *
 #if defined(__TARGET_ARCH_x86)
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
 		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+		u64 h = regs->bp;
 
+		h = kcompat_mix(kcompat_mix(kcompat_mix(h, regs->bx), regs->r12), regs->r13);
+		h = kcompat_mix(kcompat_mix(kcompat_mix(h, regs->r14), regs->r15), regs->ax);
+		h = kcompat_mix(kcompat_mix(kcompat_mix(h, regs->dx), regs->r8), regs->r9);
+		at.others = kcompat_mix(kcompat_mix(h, regs->r10), regs->r11);
 		at.ip = regs->ip;
 		at.sp = regs->sp;
-		at.kept = kcompat_mix(kcompat_mix(kcompat_mix(regs->bp, regs->bx), regs->r12), regs->r13);
-		at.kept = kcompat_mix(kcompat_mix(at.kept, regs->r14), regs->r15);
+		at.count = regs->cx;
+		at.to = regs->di;
+		at.from = regs->si;
 		return at;
 	}
 #endif
 	/* the others are not looked at: so nothing is known of them, and no two places are the same */
 	at.ip = PT_REGS_IP_CORE(kcompat_user_regs(task));
 	at.sp = PT_REGS_SP_CORE(kcompat_user_regs(task));
-	at.kept = bpf_ktime_get_ns();
+	at.others = bpf_ktime_get_ns();
 	return at;
 }
 

@@ -152,10 +152,8 @@ static __always_inline long py_matched(struct py_thread *pt, struct py_frame *r,
 	pt->match = depth;
 	pt->still = r->instr == instr ? pt->still + 1 : 0;
 	r->instr = instr;
-	/* Beyond the floor nothing is known; but depth 1 has to be the end, which is still to come. An open
-	 * span's frame that has not moved is amid a call, and so is all that called it. */
-	if (depth == 1 || ((pt->mode != PY_QUICK || pt->still < 2) && depth != pt->floor + 1 &&
-				  (depth != pt->anchor || !pt->still)))
+	/* Beyond the floor nothing is known; but depth 1 has to be the end, which is still to come. */
+	if (depth == 1 || ((pt->mode != PY_QUICK || pt->still < 2) && depth != pt->floor + 1))
 		return 0;
 	py_stop(pt);
 	return 1;
@@ -291,7 +289,6 @@ __noinline int py_walk(struct py_thread *pt, struct rt_py *py, u64 self, u64 now
 	if (!pt || !py)
 		return -1;
 	pt->full = full;
-	pt->anchor = pt->n_refs ? pt->refs[(pt->n_refs - 1) & (PY_SPANS - 1)].depth : 0;
 	pt->n_fresh = pt->known = pt->wanted = pt->top_still = pt->unsure = pt->cut = 0;
 	if (py_innermost(w, now))
 		return -1;

@@ -4,8 +4,8 @@
  * call, and each fault is a look. What is asked then, by small reads into the stack (other memory of
  * the kernel is checked at length before it is written):
  *  - is the program at the very place in its machine code where it was at the last look, with the same
- *    stack pointer, and the same in all registers that calls preserve? Then it is amid one call into
- *    C: what it has come back from since would have left its marks in these. Else:
+ *    in all registers, but for those by which one instruction fills or copies memory? Then it has
+ *    not been anywhere else: so a system call looks that copies to memory, and memset. Else:
  *  - is the thread's innermost frame the one it was, at the instruction it was, and its caller's, and
  *    the innermost one that is wanted and its caller, with their variables? Else one of them has been
  *    run, and the function may have returned, or was called anew.
@@ -56,9 +56,17 @@ static __always_inline bool py_top_is_still(const struct py_quick *q)
 	       (q->n < 2 || py_is_still(q, &q->still[1])) && (q->n < 3 || py_is_still(q, &q->still[2]));
 }
 
-static __always_inline bool py_is_here(const struct user_place *a, const struct user_place *b)
+/* The same instruction with the same in all registers; or a repeated string instruction (rep stos, rep
+ * movs) that has come further. */
+static __always_inline bool py_is_here(const struct user_place *now, const struct user_place *then)
 {
-	return a->ip == b->ip && a->sp == b->sp && a->kept == b->kept;
+	u64 done = then->count - now->count, moved = now->to - then->to;
+
+	if (now->ip != then->ip || now->sp != then->sp || now->others != then->others)
+		return false;
+	if (!done)
+		return !moved && now->from == then->from;
+	return done == moved || done << 3 == moved;
 }
 
 /* Is the stack as it was at the last look? False: that takes a walk. */
@@ -70,8 +78,10 @@ static __noinline bool py_unchanged(struct thread_state *ts, struct task_struct 
 	if (!q->left || (s64)(bpf_jiffies64() - q->until) >= 0)
 		return false;
 	at = kcompat_user_place(task);
-	if (py_is_here(&at, &q->at))
+	if (py_is_here(&at, &q->at)) {
+		q->at = at;
 		return true;
+	}
 	q->at = at;
 	if (!py_top_is_still(q) || (q->caller && !py_is_still(q, &q->still[3])))
 		return false;

@@ -70,7 +70,6 @@ struct py_thread {
 	u32 match_top;	/* of the first, */
 	u32 match_fresh; /* and how many were fresh by then */
 	u32 still;	/* frames in a row whose instruction has not moved */
-	u32 anchor;	/* depth of the innermost frame of an open span; 0: none is open */
 	u32 top_still;	/* the innermost frame is the one it was, at the same instruction */
 	u32 wanted;	/* some fresh frame is */
 	u32 done, failed, changed;

@@ -35,6 +35,8 @@ void account_name(const struct catalog *cat, const struct growth_place *place, s
 
 /* The part of the report; nothing where nothing was attributed. -ENOMEM. */
 int report_growth(enum lang lang, const struct run_summary *sum, struct out *o);
+/* The part about spans, by role; nothing where none were. -ENOMEM. */
+int report_spans(enum lang lang, const struct run_summary *sum, struct out *o);
 /* --summary-json: one JSON document. -ENOMEM; errors of writing are the out's. */
 int summary_json(const struct run_summary *sum, struct out *o);
 

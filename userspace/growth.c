@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "hash.h"
+#include "out.h"
 #include "proctree.h"
+#include "spantree.h"
 
 #define MAX_DEPTH 1024 /* frames of a stack that are gone through: a tape may have loops */
 
@@ -76,8 +78,10 @@ void growth__free(struct growth *g)
 		HASH_DELETE(hh, g->programs, p);
 		free(p);
 	}
-	for (size_t i = 0; i < g->n_ended; i++)
+	for (size_t i = 0; i < g->n_ended; i++) {
 		free((char *)g->ended[i].role);
+		spantree__free(g->ended[i].spans);
+	}
 	free(g->ended);
 	free(g);
 }
@@ -214,7 +218,7 @@ bool growth__any(const struct growth *g)
 	return g->cells;
 }
 
-int growth__program(struct growth *g, const struct proc *p)
+int growth__program(struct growth *g, struct proc *p)
 {
 	struct growth_program *more, *to;
 
@@ -226,9 +230,11 @@ int growth__program(struct growth *g, const struct proc *p)
 	g->ended = more;
 	to = &more[g->n_ended];
 	*to = (struct growth_program){.serial = p->serial, .pid = p->pid, .start_ns = p->start_ns,
-		.role = strdup(p->role[0] ? p->role : p->comm), .totals = p->totals, .lost = p->lost};
+		.role = p->role[0] ? strdup(p->role) : out_clean(p->comm, strnlen(p->comm, RT_COMM_LEN)), .totals = p->totals, .lost = p->lost};
 	if (!to->role)
 		return -ENOMEM;
+	to->spans = p->tree;
+	p->tree = NULL;
 	g->n_ended++;
 	return 0;
 }

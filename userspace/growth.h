@@ -64,9 +64,11 @@ struct growth_program {
 	const char *role; /* "" where it is not known */
 	struct rt_totals totals;
 	uint64_t lost;
+	struct spantree *spans; /* NULL: none have ended in it */
 };
 
 struct proc;
+struct spantree;
 
 struct growth *growth__new(void); /* NULL: no memory */
 void growth__free(struct growth *g);
@@ -77,8 +79,9 @@ int growth__mapping(struct growth *g, const struct rt_mapping *ev);
 int growth__add(struct growth *g, const struct rt_growth *ev);
 /* Was anything told? */
 bool growth__any(const struct growth *g);
-/* Copies what is known of a program at its end; of one without an account, nothing. -ENOMEM. */
-int growth__program(struct growth *g, const struct proc *p);
+/* Copies what is known of a program at its end, and takes its tree of spans; of one without an account,
+ * nothing. -ENOMEM. */
+int growth__program(struct growth *g, struct proc *p);
 /* In the order in which they ended. */
 const struct growth_program *growth__programs(const struct growth *g, size_t *n);
 

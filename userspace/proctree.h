@@ -14,6 +14,7 @@
 #include "fact.h"
 
 struct spans;
+struct spantree;
 
 struct proc {
 	uint32_t pid, ppid;
@@ -40,6 +41,7 @@ struct proc {
 	uint64_t lost;	   /* events of it that were lost */
 	uint64_t last_gc;  /* rt_checkpoint.gc of its last Python row; 0: none */
 	struct spans *spans; /* owned by rows.c; NULL: none were open yet */
+	struct spantree *tree; /* likewise: of full attribution */
 	/* of several runs in one log: which of them, counted from 1; 0 and NULL where there is one */
 	unsigned int run;
 	const char *host;

@@ -507,6 +507,8 @@ int report__print(struct report *r, const struct run_summary *sum, struct out *o
 		err = print_programs(r, o, true);
 	}
 	if (!err)
+		err = report_spans(r->lang, sum, o);
+	if (!err)
 		err = report_growth(r->lang, sum, o);
 	if (!err)
 		err = print_functions(r, sum, o);

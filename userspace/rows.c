@@ -7,6 +7,7 @@
 #include "growth.h"
 #include "mark.h"
 #include "spans.h"
+#include "spantree.h"
 
 static uint64_t add_sat(uint64_t a, uint64_t b)
 {
@@ -202,7 +203,10 @@ static int on_function(struct rows *r, struct proc *p, struct row *row,
 		row->grown = cp->grown;
 		row->returned = cp->returned;
 	}
-	err = find_specs(r, p, cp, func->fact, &specs);
+	if (r->attributes && func->fact->n_specs)
+		err = cp->when == RT_ENTRY ? spantree__enter(&p->tree, cp) : spantree__leave(&p->tree, cp);
+	if (!err)
+		err = find_specs(r, p, cp, func->fact, &specs);
 	return err ? err : emit_specs(r, p, row, &specs, cp->h.len >= RT_PY_ENTRY_LEN ? cp->gc : 0);
 }
 
@@ -275,6 +279,8 @@ static void forget(struct rows *r, struct proc *p)
 {
 	spans__free(p->spans);
 	p->spans = NULL;
+	spantree__free(p->tree);
+	p->tree = NULL;
 	proctree__forget(r->pt, p);
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include "embed.h"
+#include "growth.h"
 #include "labels.h"
 #include "strcache.h"
 
@@ -277,6 +278,24 @@ static void put_exit(struct jsonl *j, const struct proc *p)
 	put_str(j, ",\"state\":", !p->ended ? "running" : p->execed ? "exec" : "ended");
 }
 
+/* end - start = attributed + foreign + footprint + remainder, of RSS */
+static void put_identity(struct jsonl *j, const struct rt_totals *t)
+{
+	static const struct rt_change none;
+	int64_t start = (int64_t)rt_rss(&t->first), end = (int64_t)rt_rss(&t->last);
+	int64_t attributed = rt_change_rss(&t->grown, &t->returned);
+	int64_t foreign = rt_change_rss(&t->foreign, &none), footprint = rt_change_rss(&t->footprint, &none);
+
+	put_i64(j, ",\"identity\":{\"start\":", start);
+	put_i64(j, ",\"end\":", end);
+	put_i64(j, ",\"attributed\":", attributed);
+	put_i64(j, ",\"foreign\":", foreign);
+	put_i64(j, ",\"footprint\":", footprint);
+	put_i64(j, ",\"remainder\":", (int64_t)((uint64_t)end - (uint64_t)start - (uint64_t)attributed -
+						(uint64_t)foreign - (uint64_t)footprint));
+	put_text(j, "}");
+}
+
 static void put_memory(struct jsonl *j, const struct proc *p)
 {
 	const struct rt_totals *t = &p->totals;
@@ -301,9 +320,10 @@ static void put_memory(struct jsonl *j, const struct proc *p)
 		put_change(j, ",\"returned\":", &t->returned);
 		put_change(j, ",\"foreign\":", &t->foreign);
 		put_change(j, ",\"footprint\":", &t->footprint);
+		put_identity(j, t);
 	} else {
 		put_text(j, ",\"minor_faults\":null,\"major_faults\":null,\"grown\":null,"
-			"\"returned\":null,\"foreign\":null,\"footprint\":null");
+			"\"returned\":null,\"foreign\":null,\"footprint\":null,\"identity\":null");
 	}
 }
 

@@ -9,6 +9,7 @@
 
 #include "mapping.h"
 #include "proctree.h"
+#include "spantree.h"
 
 static json_t *changes(const struct rt_change *grown, const struct rt_change *returned)
 {
@@ -77,6 +78,27 @@ static json_t *mappings(const struct growth_mapping *m, size_t n)
 	return list;
 }
 
+static json_t *spans(const struct catalog *cat, const struct spantree *tree)
+{
+	json_t *list = json_array();
+	struct place_name name;
+	size_t n;
+	const struct span_node *nodes = spantree__nodes(tree, &n);
+
+	for (size_t i = 0; list && i < n; i++) {
+		account_name(cat, &(struct growth_place){.func = nodes[i].func}, &name);
+		if (json_array_append_new(list, json_pack("{s:o, s:o, s:I, s:I, s:I, s:o, s:o}", "name",
+				text(name.name), "file", text(name.file), "id", (json_int_t)(i + 1), "parent",
+				(json_int_t)nodes[i].parent, "count", (json_int_t)nodes[i].count, "own",
+				changes(&nodes[i].own_grown, &nodes[i].own_returned), "inclusive",
+				changes(&nodes[i].all_grown, &nodes[i].all_returned)))) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 static json_t *identity(const struct account *a)
 {
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I}}", "start", (json_int_t)a->start, "end",
@@ -94,11 +116,12 @@ static json_t *program(const struct run_summary *sum, const struct growth_progra
 	if (growth__sum(sum->growth, p->serial, &sums))
 		return NULL;
 	account_of(p, &sums, &account);
-	j = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "pid", (json_int_t)p->pid, "start_ns",
+	j = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "pid", (json_int_t)p->pid, "start_ns",
 		(json_int_t)p->start_ns, "role", text(p->role), "functions",
 		places(sum->catalog, sums.funcs, sums.n_funcs), "lines",
 		places(sum->catalog, sums.lines, sums.n_lines), "mappings",
-		mappings(sums.mappings, sums.n_mappings), "identity", identity(&account));
+		mappings(sums.mappings, sums.n_mappings), "spans",
+		spans(sum->catalog, p->spans), "identity", identity(&account));
 	growth_sums__clear(&sums);
 	return j;
 }

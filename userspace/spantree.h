@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the spans of one program grew, as a tree: a function below another is a span that was open
+ * within one of the other's. What a span's thread brought and took while it was open is `all`; less
+ * what it did in spans within, `own`.
+ */
+#ifndef SPANTREE_H
+#define SPANTREE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../bpf/ramtrace.h"
+
+struct spantree;
+
+struct span_node {
+	size_t parent; /* its place + 1; 0: none. Parents come before their children */
+	uint32_t func;
+	uint64_t count; /* of spans that have ended */
+	struct rt_change all_grown, all_returned, own_grown, own_returned;
+};
+
+/* Ends of spans in the order of time. `tree` is made when it is first needed. -ENOMEM. */
+int spantree__enter(struct spantree **tree, const struct rt_checkpoint *cp);
+int spantree__leave(struct spantree **tree, const struct rt_checkpoint *cp);
+void spantree__free(struct spantree *tree);
+
+/* Its nodes; NULL is fine and has none. */
+const struct span_node *spantree__nodes(const struct spantree *tree, size_t *n);
+/* Adds the nodes of another, which stays as it is. -ENOMEM. */
+int spantree__merge(struct spantree **to, const struct spantree *from);
+
+#endif
