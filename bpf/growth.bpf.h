@@ -2,16 +2,19 @@
 /*
  * Full attribution: where each page that a thread brings or takes belongs.
  *
- * A place is a node of a call tree: {caller's node, function, instruction}, by a hash of the three,
- * so that it is found without a table and is the same whenever the stack is. The frames of the
- * thread's record (pyframe.bpf.h) keep theirs, and only those that have moved since get new ones.
- * A node that was never seen is told once. What a thread does while its stack stands still costs
- * nothing but a comparison: its pages are counted anyway (own_pages), and what has come since the
- * last place is put down when the place changes.
+ * A node of the call tree is {caller's node, function}, by a hash of the two, so that it is found
+ * without a table and is the same whenever the stack is. The frames of the thread's record
+ * (pyframe.bpf.h) keep theirs, and only those that have moved since get new ones. A node that was
+ * never seen is told once. A place is a node and the instruction of its function; that of its callers
+ * is not looked at, or there would be more places than a table can hold.
+ *
+ * What a thread does while it stays at one place costs nothing but a comparison: its pages are counted
+ * anyway (own_pages), and what has come since the last place is put down when the place changes. So it
+ * is with mappings.
  *
  *	pages    grown so far       |-----------------------|
  *	charged  put down to places |---------------|
- *	                                            `- ts->node's
+ *	                                            `- ts->place's
  */
 #ifndef GROWTH_BPF_H
 #define GROWTH_BPF_H
@@ -35,28 +38,31 @@ struct {
 	__type(value, struct rt_cell);
 } growth_cells SEC(".maps");
 
-struct node_place {
+struct node_told {
 	u64 node, parent;
 	u32 func;
-	s32 instr;
 };
 
-static __noinline int node_tell(struct task_struct *task, const struct node_place *at)
+/* True: the node is known, now or already. */
+static __noinline bool node_tell(struct task_struct *task, const struct node_told *n)
 {
-	u64 node = at->node;
+	u64 node = n->node;
 	struct rt_node *ev;
 	u8 yes = 1;
 
+	if (bpf_map_lookup_elem(&growth_nodes, &node))
+		return true;
 	if (bpf_map_update_elem(&growth_nodes, &node, &yes, BPF_NOEXIST)) {
-		if (!bpf_map_lookup_elem(&growth_nodes, &node))
-			count_loss(RT_LOSS_NODE);
-		return 0;
+		if (bpf_map_lookup_elem(&growth_nodes, &node))
+			return true;
+		count_loss(RT_LOSS_NODE);
+		return false;
 	}
 	ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
 	if (!ev) {
 		bpf_map_delete_elem(&growth_nodes, &node); /* another time */
 		count_loss(RT_LOSS_NODE);
-		return 0;
+		return false;
 	}
 	event_header(&ev->h, RT_EV_NODE, sizeof(*ev), NULL);
 	ev->h.pid = BPF_CORE_READ(task, tgid);
@@ -64,33 +70,30 @@ static __noinline int node_tell(struct task_struct *task, const struct node_plac
 	ev->h.start_ns = BPF_CORE_READ(task, group_leader, start_time);
 	ev->h.time_ns = bpf_ktime_get_ns();
 	ev->node = node;
-	ev->parent = at->parent;
-	ev->func = at->func;
-	ev->instr = at->instr;
-	ev->line = ev->pad = 0;
+	ev->parent = n->parent;
+	ev->func = n->func;
+	ev->pad = 0;
 	__builtin_memset(ev->comm, 0, sizeof(ev->comm));
-	if (at->func == RT_NO_FUNC && !at->parent)
+	if (n->func == RT_NO_FUNC && !n->parent)
 		BPF_CORE_READ_INTO(&ev->comm, task, comm);
 	bpf_ringbuf_submit(ev, ring_flags());
-	return 0;
+	return true;
 }
 
 static __always_inline u64 node_number(u64 h)
 {
-	return h > RT_NODE_UNKNOWN ? h : h + 2;
+	return h < RT_NODE_FIRST ? h + RT_NODE_FIRST : h;
 }
 
 /* The place of a thread that runs no Python. */
 static __noinline u64 node_of_thread(struct task_struct *task)
 {
-	struct node_place at = {.func = RT_NO_FUNC};
+	struct node_told n = {.func = RT_NO_FUNC};
 	u64 comm[RT_COMM_LEN / 8] = {};
 
 	bpf_probe_read_kernel(comm, sizeof(comm), &task->comm);
-	at.node = node_number(py_mix(py_mix(0x636f6d6dULL, comm[0]), comm[1]));
-	if (!bpf_map_lookup_elem(&growth_nodes, &at.node))
-		node_tell(task, &at);
-	return at.node;
+	n.node = node_number(py_mix(py_mix(0x636f6d6dULL, comm[0]), comm[1]));
+	return node_tell(task, &n) ? n.node : RT_NODE_REST;
 }
 
 struct node_walk {
@@ -104,75 +107,107 @@ static long node_step(u32 i, struct node_walk *w)
 {
 	struct py_thread *pt = w->pt;
 	u32 depth = w->from + i;
-	struct node_place at = {};
+	struct node_told n = {};
 	struct py_frame *f;
-	s64 instr;
 
 	if (depth > pt->depth)
 		return 1;
 	f = py_record(pt, depth);
 	if (!f->name)
 		f->name = py_name_of(pt, w->py, f->code);
-	at.parent = depth - 1 > pt->floor ? py_record(pt, depth - 1)->node : RT_NODE_NONE;
-	instr = f->instr & PY_ADDRESS;
-	if (!(w->py->flags & RT_PY_LASTI))
-		instr -= f->code & PY_ADDRESS;
-	at.func = f->name;
-	at.instr = instr;
-	at.node = node_number(py_mix(py_mix(py_mix(at.parent, f->name), instr), w->py->space));
-	if (!bpf_map_lookup_elem(&growth_nodes, &at.node))
-		node_tell(bpf_get_current_task_btf(), &at);
-	f->node = at.node;
+	n.func = f->name;
+	n.parent = depth - 1 > pt->floor ? py_record(pt, depth - 1)->node : RT_NODE_NONE;
+	n.node = node_number(py_mix(py_mix(n.parent, n.func), w->py->space));
+	f->node = node_tell(bpf_get_current_task_btf(), &n) ? n.node :
+		  n.parent ? n.parent : RT_NODE_REST;
 	return 0;
 }
 
-/* The node of the current thread's innermost frame; RT_NODE_NONE: it runs no Python. */
-static __noinline u64 node_of_stack(struct py_thread *pt, struct rt_py *py)
+/* Where the current thread's innermost frame is. */
+static __noinline int place_of_stack(struct py_thread *pt, struct rt_py *py, struct place_state *at)
 {
 	struct node_walk w = {.pt = pt, .py = py, .from = pt->stale};
+	struct py_frame *f;
 
 	if (pt->depth <= pt->floor)
-		return RT_NODE_NONE;
+		return 0; /* it runs no Python */
+	at->node = RT_NODE_UNKNOWN;
 	if (py_is_partial(pt))
-		return RT_NODE_UNKNOWN;
+		return 0;
 	if (w.from && w.from <= pt->floor)
 		w.from = pt->floor + 1;
 	if (w.from)
 		bpf_loop(PY_RECORD, node_step, &w, 0);
 	pt->stale = 0;
-	return py_record(pt, pt->depth)->node;
+	f = py_record(pt, pt->depth);
+	at->node = f->node;
+	at->func = f->name;
+	at->instr = f->instr & PY_ADDRESS;
+	if (!(py->flags & RT_PY_LASTI))
+		at->instr = (f->instr - f->code) & PY_ADDRESS;
+	return 0;
 }
 
-/* Puts down what has come since the last time. `task`: whose thread that is. */
-static __noinline int growth_settle(struct thread_state *ts, struct task_struct *task, u64 serial)
+/* Adds what has come since the last time to a cell. */
+static __noinline int cell_add(const struct own_pages *now, struct own_pages *charged, struct rt_cell_key *key)
 {
-	struct rt_cell_key key = {.node = ts->node, .serial = serial, .tid = ts->tid,
-		.map = ts->node_map};
-	struct own_pages now = ts->pages;
 	struct rt_cell fresh = {}, *cell;
 	u32 any = 0;
 
 	for (int i = 0; i < MM_KINDS; i++) {
-		fresh.grown[i] = now.grown[i] - ts->charged.grown[i];
-		fresh.returned[i] = now.returned[i] - ts->charged.returned[i];
+		fresh.grown[i] = (u32)(now->grown[i] - charged->grown[i]);
+		fresh.returned[i] = (u32)(now->returned[i] - charged->returned[i]);
 		any |= fresh.grown[i] | fresh.returned[i];
 	}
 	if (!any)
 		return 0;
-	ts->charged = now;
-	if (key.node == RT_NODE_NONE)
-		key.node = node_of_thread(task);
-	if (!bpf_map_update_elem(&growth_cells, &key, &fresh, BPF_NOEXIST))
+	*charged = *now;
+	if (!bpf_map_update_elem(&growth_cells, key, &fresh, BPF_NOEXIST))
 		return 0;
-	cell = bpf_map_lookup_elem(&growth_cells, &key);
+	cell = bpf_map_lookup_elem(&growth_cells, key);
 	if (!cell) {
 		count_loss(RT_LOSS_CELL);
-		return 0;
+		key->at = key->kind == RT_CELL_PLACE ? RT_NODE_REST : 0;
+		key->func = key->instr = 0;
+		bpf_map_update_elem(&growth_cells, key, &fresh, BPF_NOEXIST);
+		cell = bpf_map_lookup_elem(&growth_cells, key);
 	}
-	for (int i = 0; i < MM_KINDS; i++) {
+	for (int i = 0; cell && i < MM_KINDS; i++) {
 		__sync_fetch_and_add(&cell->grown[i], fresh.grown[i]);
 		__sync_fetch_and_add(&cell->returned[i], fresh.returned[i]);
 	}
+	return 0;
+}
+
+static __always_inline void place_settle(struct thread_state *ts, struct task_struct *task, u64 serial)
+{
+	struct rt_cell_key key = {.serial = serial, .kind = RT_CELL_PLACE, .at = ts->place.node,
+		.func = ts->place.func, .instr = ts->place.instr};
+	struct own_pages now = ts->pages;
+
+	if (key.at == RT_NODE_NONE) {
+		key.at = node_of_thread(task);
+		key.func = RT_NO_FUNC;
+	}
+	cell_add(&now, &ts->place.charged, &key);
+}
+
+static __always_inline void map_settle(struct thread_state *ts, u64 serial)
+{
+	struct rt_cell_key key = {.serial = serial, .kind = RT_CELL_MAPPING, .at = ts->map_id};
+	struct own_pages now = ts->pages;
+
+	cell_add(&now, &ts->map_charged, &key);
+}
+
+static __noinline int growth_settle(struct thread_state *ts, struct task_struct *task, u64 serial)
+{
+	struct rt_cell_key key = {.serial = serial, .kind = RT_CELL_THREAD, .at = ts->tid};
+	struct own_pages now = ts->pages;
+
+	place_settle(ts, task, serial);
+	map_settle(ts, serial);
+	cell_add(&now, &ts->thread_charged, &key);
 	return 0;
 }
 
@@ -182,45 +217,58 @@ static void growth_end(struct thread_state *ts, struct task_struct *task, u64 se
 	if (!growth_on)
 		return;
 	growth_settle(ts, task, serial);
-	ts->node = RT_NODE_NONE;
-}
-
-static __always_inline void growth_go_to(struct thread_state *ts, struct task_struct *task, u64 serial,
-	u64 node, u32 map)
-{
-	if (node == ts->node && map == ts->node_map)
-		return;
-	growth_settle(ts, task, serial);
-	ts->node = node;
-	ts->node_map = map;
+	__builtin_memset(&ts->place, 0, sizeof(ts->place));
+	ts->place.charged = ts->pages;
+	ts->map_id = 0;
 }
 
 /* Where the current thread is, after a look at its stack. */
-static __always_inline u64 node_of_look(struct look *lk, struct task_struct *task)
+static __always_inline void place_of_look(struct look *lk, struct task_struct *task, struct place_state *at)
 {
 	struct thread_state *ts = lk->ts;
 	struct py_thread *pt;
 	struct rt_py *py;
 
-	if (ts->busy || (lk->walked && !ts->moved))
-		return ts->node;
 	if (!lk->st->py || (!lk->walked && ts->py.foreign))
-		return RT_NODE_NONE;
+		return;
+	at->node = RT_NODE_UNKNOWN;
 	py = bpf_map_lookup_elem(&pys, &ts->tgid);
 	pt = bpf_task_storage_get(&py_threads, task, 0, 0);
 	if (!py || !pt || !ts->moved)
-		return RT_NODE_UNKNOWN;
+		return;
+	at->node = RT_NODE_NONE;
 	ts->moved = 0;
-	return node_of_stack(pt, py);
+	place_of_stack(pt, py, at);
+}
+
+static __always_inline void place_at_change(struct look *lk, struct task_struct *task)
+{
+	struct thread_state *ts = lk->ts;
+	struct place_state at = {};
+
+	if (ts->busy || (lk->walked && !ts->moved))
+		return;
+	place_of_look(lk, task, &at);
+	if (at.node == ts->place.node && at.instr == ts->place.instr && at.func == ts->place.func)
+		return;
+	place_settle(ts, task, lk->st->serial);
+	ts->place.node = at.node;
+	ts->place.func = at.func;
+	ts->place.instr = at.instr;
 }
 
 /* Before a change of the current thread's own is counted, after the look at its stack. */
 static __noinline int growth_at_change(struct look *lk, struct mm_struct *mm, s64 delta)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	u64 node = node_of_look(lk, task);
+	struct thread_state *ts = lk->ts;
+	u32 map;
 
-	growth_go_to(lk->ts, task, lk->st->serial, node, map_of_change(lk->ts, mm, delta));
+	place_at_change(lk, bpf_get_current_task_btf());
+	map = map_of_change(ts, mm, delta);
+	if (map != ts->map_id) {
+		map_settle(ts, lk->st->serial);
+		ts->map_id = map;
+	}
 	return 0;
 }
 

@@ -322,22 +322,23 @@ enum rt_py_entry {
 #define RT_FNV_PRIME  0x100000001b3ULL
 
 /*
- * Full attribution. Growth is added up by the place where it happened: a node of a call tree, that
- * of the thread's innermost Python frame, whose number stands for all frames from the outermost on.
+ * Full attribution. Growth is added up three times: by the place in the program where it happened, by
+ * the mapping that the pages are of, and by thread. A place is a node of a call tree, that of the
+ * thread's innermost Python function, whose number stands for all functions from the outermost on,
+ * and the instruction in it.
  */
 enum rt_node_number {
-	RT_NODE_NONE = 0,    /* a frame that nothing called */
+	RT_NODE_NONE = 0,    /* a function that nothing called */
 	RT_NODE_UNKNOWN = 1, /* the stack could not be read, or not to its end */
+	RT_NODE_REST = 2,    /* there was no room to tell places apart */
+	RT_NODE_FIRST = 3,   /* numbers of nodes begin here */
 };
 
 struct rt_node {
 	struct rt_hdr h;
-	__u64 node;   /* not below 2 */
+	__u64 node;
 	__u64 parent; /* the caller's */
 	__u32 func;   /* id of a Python function; RT_NO_FUNC: none, or it got no id */
-	__s32 instr;  /* bytes from the code object's address to the instruction; up to 3.9 f_lasti, in
-		       * 3.10 half of it */
-	__s32 line;   /* filled in by the loader; 0: not known */
 	__u32 pad;
 	char comm[RT_COMM_LEN]; /* of a thread that runs no Python, else empty */
 };
@@ -370,12 +371,21 @@ struct rt_mapping {
 	char name[RT_MAP_NAME_LEN];
 };
 
-/* Where: the key under which the kernel's side adds up. */
+/* What the kernel's side adds up under a key. */
+enum rt_cell_kind {
+	RT_CELL_PLACE = 1,
+	RT_CELL_MAPPING = 2,
+	RT_CELL_THREAD = 3,
+};
+
 struct rt_cell_key {
-	__u64 node;
 	__u64 serial; /* of the mm, no other has it: a pid may run several programs */
-	__u32 tid;
-	__u32 map; /* struct rt_mapping; 0: not known */
+	__u64 at;     /* the node, the rt_mapping's number (0: not known), or the thread's id */
+	__u32 kind;   /* enum rt_cell_kind */
+	__u32 func;   /* of a place: rt_node.func */
+	__s32 instr;  /* of a place: bytes from the code object's address to the instruction; up to 3.9
+		       * f_lasti, in 3.10 half of it */
+	__u32 pad;
 };
 
 struct rt_cell {
@@ -386,6 +396,8 @@ struct rt_cell {
 struct rt_growth {
 	struct rt_hdr h; /* `pid` is 0: the serial number tells whose it is */
 	struct rt_cell_key key;
+	__s32 line; /* filled in by the loader; 0: not known */
+	__u32 pad;
 	struct rt_change grown, returned;
 };
 
@@ -401,8 +413,9 @@ enum rt_loss {
 	RT_LOSS_UNMATCHED = 7,	 /* returns whose entry was not seen */
 	RT_LOSS_PY_WALK = 8,	 /* Python stacks that could not be read to their end */
 	RT_LOSS_PY_CODE = 9,	 /* too many Python functions */
-	RT_LOSS_NODE = 10,	 /* too many places of growth, or they could not be told */
-	RT_LOSS_CELL = 11,	 /* too many of them in too many threads */
+	RT_LOSS_NODE = 10,	 /* too many functions called from too many others, or they could not be
+				  * told: growth is charged to the nearest caller that is known */
+	RT_LOSS_CELL = 11,	 /* too many places, mappings or threads: it is charged to RT_NODE_REST */
 	RT_LOSS_MAX = 12,
 };
 

@@ -121,10 +121,15 @@ struct thread_state {
 	u32 made;	 /* spans so far */
 	u32 busy;	 /* amid a look: one that comes in between is left out */
 	struct own_pages pages;
-	struct own_pages charged; /* of them, to a place: see growth.bpf.h */
-	u64 node;		  /* where the rest belongs */
-	u32 node_map;		  /* and to which mapping */
-	u32 moved;		  /* the Python stack is not that of the node any more */
+	struct place_state {
+		struct own_pages charged; /* of them, to places: see growth.bpf.h */
+		u64 node;		  /* where the rest belongs, */
+		u32 func;		  /* in which function */
+		s32 instr;		  /* and where in that */
+	} place;
+	struct own_pages map_charged, thread_charged; /* likewise, to mappings, and to the thread */
+	u32 map_id; /* which the rest is of */
+	u32 moved; /* the Python stack is not that of the node any more */
 	struct {
 		u64 start, end;
 		u32 changes; /* to the mappings when it was found */

@@ -24,6 +24,7 @@ void account_of(const struct growth_program *p, const struct growth_sums *sums, 
 	out->remainder = (int64_t)(out->end - out->start - (uint64_t)out->attributed -
 				   (uint64_t)out->foreign - (uint64_t)out->footprint);
 	out->unread = rss_of(&sums->unread);
+	out->rest = rss_of(&sums->rest);
 }
 
 void account_name(const struct catalog *cat, const struct growth_place *place, struct place_name *out)

@@ -19,7 +19,9 @@
 struct account {
 	uint64_t start, end; /* RSS */
 	int64_t attributed, foreign, footprint, remainder;
-	int64_t unread; /* of the remainder: came while the stack could not be read */
+	/* of the remainder: */
+	int64_t unread; /* came while the stack could not be read */
+	int64_t rest;	/* came when there was no room to tell places apart */
 };
 
 void account_of(const struct growth_program *p, const struct growth_sums *sums, struct account *out);

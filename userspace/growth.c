@@ -16,7 +16,6 @@ struct node {
 	uint64_t number;
 	uint64_t parent;
 	uint32_t func;
-	int32_t line;
 	char comm[RT_COMM_LEN];
 	UT_hash_handle hh;
 };
@@ -28,6 +27,7 @@ struct mapping {
 
 struct cell {
 	struct rt_cell_key key;
+	int32_t line;
 	struct rt_change grown, returned;
 	UT_hash_handle hh;
 	struct cell *next; /* of the same program */
@@ -118,7 +118,7 @@ int growth__node(struct growth *g, const struct rt_node *ev)
 {
 	struct node *n;
 
-	if (ev->node <= RT_NODE_UNKNOWN || ev->node == ev->parent || find_node(g, ev->node))
+	if (ev->node < RT_NODE_FIRST || ev->node == ev->parent || find_node(g, ev->node))
 		return 0;
 	n = calloc(1, sizeof(*n));
 	if (!n)
@@ -126,7 +126,6 @@ int growth__node(struct growth *g, const struct rt_node *ev)
 	n->number = ev->node;
 	n->parent = ev->parent;
 	n->func = ev->func;
-	n->line = ev->line;
 	memcpy(n->comm, ev->comm, sizeof(n->comm) - 1);
 	HASH_ADD(hh, g->nodes, number, sizeof(n->number), n);
 	if (hash_added(n))
@@ -180,8 +179,8 @@ static struct program *get_program(struct growth *g, uint64_t serial)
 
 static struct cell *get_cell(struct growth *g, const struct rt_cell_key *key)
 {
-	struct rt_cell_key k = {.node = key->node, .serial = key->serial, .tid = key->tid,
-		.map = key->map};
+	struct rt_cell_key k = {.serial = key->serial, .at = key->at, .kind = key->kind,
+		.func = key->func, .instr = key->instr};
 	struct program *p;
 	struct cell *c;
 
@@ -208,6 +207,7 @@ int growth__add(struct growth *g, const struct rt_growth *ev)
 
 	if (!c)
 		return -ENOMEM;
+	c->line = ev->line;
 	rt_change_add(&c->grown, &ev->grown);
 	rt_change_add(&c->returned, &ev->returned);
 	return 0;
@@ -307,13 +307,13 @@ static int add_at(struct place *p, const struct cell *c, bool self)
 
 static int add_cell(struct adding *a, const struct cell *c)
 {
-	const struct node *leaf = find_node(a->g, c->key.node), *n = leaf;
+	const struct node *leaf = find_node(a->g, c->key.at), *n = leaf;
 	int err = 0;
 
+	if (leaf && !leaf->comm[0])
+		err = add_at(get_place(&a->lines, leaf, c->line), c, true);
 	for (int i = 0; n && !err && i < MAX_DEPTH; i++) {
 		err = add_at(get_place(&a->funcs, n, 0), c, n == leaf);
-		if (!err && !n->comm[0])
-			err = add_at(get_place(&a->lines, n, n->line), c, n == leaf);
 		n = find_node(a->g, n->parent);
 	}
 	return err;
@@ -385,7 +385,7 @@ static int mapping_by_growth(const void *a, const void *b)
 
 static void add_mapping(struct growth_sums *out, const struct growth *g, const struct cell *c)
 {
-	const struct mapping *m = find_mapping(g, c->key.map);
+	const struct mapping *m = find_mapping(g, (uint32_t)c->key.at);
 	const struct rt_mapping *what = m ? &m->m : NULL;
 	size_t i = 0;
 
@@ -405,29 +405,50 @@ static void add_net(struct rt_change *to, const struct cell *c)
 	to->swap += c->grown.swap - c->returned.swap;
 }
 
+static int add_place(struct growth_sums *out, struct adding *a, const struct cell *c)
+{
+	if (c->key.at == RT_NODE_REST || c->key.at == RT_NODE_UNKNOWN || !find_node(a->g, c->key.at)) {
+		add_net(c->key.at == RT_NODE_REST ? &out->rest : &out->unread, c);
+		return 0;
+	}
+	rt_change_add(&out->grown, &c->grown);
+	rt_change_add(&out->returned, &c->returned);
+	return add_cell(a, c);
+}
+
+static int add_all(struct growth_sums *out, struct adding *a, const struct program *p)
+{
+	int err = 0;
+
+	for (const struct cell *c = p->cells; c && !err; c = c->next) {
+		if (c->key.kind == RT_CELL_PLACE)
+			err = add_place(out, a, c);
+		else if (c->key.kind == RT_CELL_MAPPING)
+			add_mapping(out, a->g, c);
+		else if (c->key.kind == RT_CELL_THREAD)
+			out->threads[out->n_threads++] = (struct growth_thread){(uint32_t)c->key.at,
+				c->grown, c->returned};
+	}
+	return err;
+}
+
 int growth__sum(const struct growth *g, uint64_t serial, struct growth_sums *out)
 {
 	struct adding a = {.g = g};
 	struct program *p;
-	int err = 0;
+	size_t threads = 0;
+	int err = -ENOMEM;
 
 	*out = (struct growth_sums){0};
 	HASH_FIND(hh, g->programs, &serial, sizeof(serial), p);
 	if (!p)
 		return 0;
+	for (const struct cell *c = p->cells; c; c = c->next)
+		threads += c->key.kind == RT_CELL_THREAD;
 	out->mappings = calloc(HASH_COUNT(g->mappings) + 1, sizeof(*out->mappings));
-	if (!out->mappings)
-		return -ENOMEM;
-	for (const struct cell *c = p->cells; c && !err; c = c->next) {
-		add_mapping(out, g, c);
-		if (!find_node(g, c->key.node)) {
-			add_net(&out->unread, c);
-			continue;
-		}
-		rt_change_add(&out->grown, &c->grown);
-		rt_change_add(&out->returned, &c->returned);
-		err = add_cell(&a, c);
-	}
+	out->threads = calloc(threads + 1, sizeof(*out->threads));
+	if (out->mappings && out->threads)
+		err = add_all(out, &a, p);
 	if (!err)
 		err = list_places(a.funcs, &out->funcs, &out->n_funcs);
 	if (!err)
@@ -445,25 +466,6 @@ void growth_sums__clear(struct growth_sums *sums)
 	free(sums->funcs);
 	free(sums->lines);
 	free(sums->mappings);
+	free(sums->threads);
 	*sums = (struct growth_sums){0};
-}
-
-int growth__stacks(const struct growth *g, uint64_t serial, growth_stack_fn *fn, void *ctx)
-{
-	struct growth_frame frames[MAX_DEPTH];
-	struct growth_stack stack;
-	const struct node *n;
-	struct program *p;
-	size_t at;
-	int err = 0;
-
-	HASH_FIND(hh, g->programs, &serial, sizeof(serial), p);
-	for (const struct cell *c = p ? p->cells : NULL; c && !err; c = c->next) {
-		at = MAX_DEPTH;
-		for (n = find_node(g, c->key.node); n && at; n = find_node(g, n->parent))
-			frames[--at] = (struct growth_frame){n->func, n->line, n->comm[0] ? n->comm : NULL};
-		stack = (struct growth_stack){frames + at, MAX_DEPTH - at, c->key.tid, c->grown, c->returned};
-		err = fn(ctx, &stack);
-	}
-	return err;
 }

@@ -30,20 +30,13 @@ struct growth_place {
 uint64_t growth_place__moved(const struct growth_place *p);
 uint64_t growth_place__moved_self(const struct growth_place *p);
 
-/* One stack: from the outermost frame inwards, and what came where its innermost frame was. */
-struct growth_stack {
-	const struct growth_frame {
-		uint32_t func;
-		int32_t line;
-		const char *comm;
-	} *frames;
-	size_t n;
-	uint32_t tid;
+struct growth_mapping {
+	const struct rt_mapping *what; /* NULL: it was not known */
 	struct rt_change grown, returned;
 };
 
-struct growth_mapping {
-	const struct rt_mapping *what; /* NULL: it was not known */
+struct growth_thread {
+	uint32_t tid;
 	struct rt_change grown, returned;
 };
 
@@ -51,9 +44,11 @@ struct growth_mapping {
 struct growth_sums {
 	struct growth_place *funcs, *lines;
 	struct growth_mapping *mappings;
-	size_t n_funcs, n_lines, n_mappings;
-	struct rt_change grown, returned; /* all of it */
-	struct rt_change unread;	  /* net: the stack could not be read then */
+	struct growth_thread *threads;
+	size_t n_funcs, n_lines, n_mappings, n_threads;
+	struct rt_change grown, returned; /* all that is charged to some place */
+	struct rt_change unread;	  /* net: the stack could not be read then; */
+	struct rt_change rest;		  /* there was no room to tell places apart */
 };
 
 /* A program that has ended, or that was alive when tracing did. */
@@ -88,10 +83,6 @@ const struct growth_program *growth__programs(const struct growth *g, size_t *n)
 /* Adds up what came in the program of that serial number. 0 or -ENOMEM; growth_sums__clear frees. */
 int growth__sum(const struct growth *g, uint64_t serial, struct growth_sums *out);
 void growth_sums__clear(struct growth_sums *sums);
-
-/* Each stack of it that something came to; stops when fn returns non-zero and returns that. */
-typedef int growth_stack_fn(void *ctx, const struct growth_stack *stack);
-int growth__stacks(const struct growth *g, uint64_t serial, growth_stack_fn *fn, void *ctx);
 
 void rt_change_add(struct rt_change *to, const struct rt_change *c);
 /* Net, file + anon + shmem. */

@@ -71,6 +71,7 @@ static const char *const texts[TEXT_COUNT_][2] = {
 	[TEXT_MAPPINGS] = { "按映射", "By mapping" },
 	[TEXT_COL_NET] = { "净增", "net" },
 	[TEXT_COL_MAPPING] = { "映射", "mapping" },
+	[TEXT_REST] = { "其中位置过多无法区分", "of that, in more places than can be told apart" },
 	[TEXT_LINES] = { "按行", "By line" },
 	[TEXT_COL_SELF] = { "自身", "self" },
 	[TEXT_COL_INCLUSIVE] = { "含被调用者", "inclusive" },

@@ -30,7 +30,7 @@ void pylines__free(struct pylines *l);
 
 /* Reads the table of a function out of the process that runs it; without one, nothing is kept. */
 void pylines__learn(struct pylines *l, const struct rt_pycode *ev, const struct pylines_layout *where);
-/* The line of rt_node.func and .instr; 0: not known. */
+/* The line of rt_cell_key.func and .instr; 0: not known. */
 int pylines__line(const struct pylines *l, uint32_t func, int32_t instr);
 
 #endif

@@ -452,9 +452,9 @@ static void learn_lines(struct pytrace *p, const struct rt_pycode *ev)
 		pylines__learn(p->lines, ev, &proc->lines);
 }
 
-int pytrace__line(const struct pytrace *p, const struct rt_node *ev)
+int pytrace__line(const struct pytrace *p, const struct rt_cell_key *place)
 {
-	return p->lines ? pylines__line(p->lines, ev->func, ev->instr) : 0;
+	return p->lines ? pylines__line(p->lines, place->func, place->instr) : 0;
 }
 
 /* A function that the kernel side takes for one that is wanted: which specs mean it? */

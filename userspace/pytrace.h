@@ -44,8 +44,8 @@ int pytrace__tick(struct pytrace *p, uint64_t now_ns);
 /* To be called with each event, after it went on. 0, -ENOMEM, or what emit returned. */
 int pytrace__event(struct pytrace *p, const struct rt_hdr *ev);
 
-/* The line that a node of the call tree is at; 0: not known. */
-int pytrace__line(const struct pytrace *p, const struct rt_node *ev);
+/* The line of a place; 0: not known. */
+int pytrace__line(const struct pytrace *p, const struct rt_cell_key *place);
 
 /* Processes whose Python is looked at for some spec, now or earlier. */
 size_t pytrace__processes(const struct pytrace *p);

@@ -177,6 +177,8 @@ static int print_program(enum lang lang, const struct run_summary *sum, struct p
 		lang_text(lang, TEXT_REMAINDER), mib(a->remainder));
 	if (a->unread)
 		out__fmt(o, "  %s: %+.2f\n", lang_text(lang, TEXT_UNREAD), mib(a->unread));
+	if (a->rest)
+		out__fmt(o, "  %s: %+.2f\n", lang_text(lang, TEXT_REST), mib(a->rest));
 	err = print_places(lang, sum->catalog, p->sums.funcs, p->sums.n_funcs, MAX_FUNCS, o);
 	if (!err)
 		err = print_mappings(lang, &p->sums, o);

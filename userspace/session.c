@@ -307,6 +307,7 @@ int session__growth(struct session *s, session_event_fn *fn, void *ctx)
 		at = &ev.key;
 		if (bpf_map__lookup_elem(s->bpf->maps.growth_cells, at, sizeof(*at), &cell, sizeof(cell), 0))
 			continue;
+		ev.line = 0;
 		ev.grown = to_change(cell.grown);
 		ev.returned = to_change(cell.returned);
 		err = fn(ctx, &ev, sizeof(ev));

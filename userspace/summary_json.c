@@ -78,6 +78,21 @@ static json_t *mappings(const struct growth_mapping *m, size_t n)
 	return list;
 }
 
+static json_t *threads(const struct growth_thread *t, size_t n)
+{
+	json_t *list = json_array(), *j;
+
+	for (size_t i = 0; list && i < n; i++) {
+		j = changes(&t[i].grown, &t[i].returned);
+		if (!j || json_object_set_new(j, "tid", json_integer(t[i].tid)) ||
+			json_array_append_new(list, j)) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 static json_t *spans(const struct catalog *cat, const struct spantree *tree)
 {
 	json_t *list = json_array();
@@ -101,10 +116,11 @@ static json_t *spans(const struct catalog *cat, const struct spantree *tree)
 
 static json_t *identity(const struct account *a)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I}}", "start", (json_int_t)a->start, "end",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I}}", "start", (json_int_t)a->start, "end",
 		(json_int_t)a->end, "attributed", (json_int_t)a->attributed, "foreign",
 		(json_int_t)a->foreign, "footprint", (json_int_t)a->footprint, "remainder",
-		(json_int_t)a->remainder, "causes", "unread_stack", (json_int_t)a->unread);
+		(json_int_t)a->remainder, "causes", "unread_stack", (json_int_t)a->unread, "too_many_places",
+		(json_int_t)a->rest);
 }
 
 static json_t *program(const struct run_summary *sum, const struct growth_program *p)
@@ -116,11 +132,12 @@ static json_t *program(const struct run_summary *sum, const struct growth_progra
 	if (growth__sum(sum->growth, p->serial, &sums))
 		return NULL;
 	account_of(p, &sums, &account);
-	j = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "pid", (json_int_t)p->pid, "start_ns",
+	j = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pid", (json_int_t)p->pid, "start_ns",
 		(json_int_t)p->start_ns, "role", text(p->role), "functions",
 		places(sum->catalog, sums.funcs, sums.n_funcs), "lines",
 		places(sum->catalog, sums.lines, sums.n_lines), "mappings",
-		mappings(sums.mappings, sums.n_mappings), "spans",
+		mappings(sums.mappings, sums.n_mappings), "threads",
+		threads(sums.threads, sums.n_threads), "spans",
 		spans(sum->catalog, p->spans), "identity", identity(&account));
 	growth_sums__clear(&sums);
 	return j;
@@ -139,7 +156,7 @@ int summary_json(const struct run_summary *sum, struct out *o)
 	for (size_t i = 0; i < n && !err; i++)
 		err = json_array_append_new(list, program(sum, &programs[i])) ? -ENOMEM : 0;
 	doc = json_pack("{s:i, s:o, s:o}", "version", 1, "host", text(sum->host->host), "processes", list);
-	s = doc && !err ? json_dumps(doc, JSON_INDENT(1)) : NULL;
+	s = doc && !err ? json_dumps(doc, JSON_COMPACT) : NULL;
 	json_decref(doc);
 	if (!s)
 		return -ENOMEM;

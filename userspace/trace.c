@@ -92,15 +92,6 @@ static int emit_event(struct tracer *t, const void *data, size_t len)
 	return emit(t, &rec);
 }
 
-/* The line is known on this side only. */
-static int emit_node(struct tracer *t, const struct rt_node *ev)
-{
-	struct rt_node node = *ev;
-
-	node.line = pytrace__line(t->python, ev);
-	return emit_event(t, &node, sizeof(node));
-}
-
 static int emit_mapping(struct tracer *t, const struct rt_mapping *ev)
 {
 	struct rt_mapping mapping = *ev;
@@ -162,7 +153,7 @@ static int on_event(void *ctx, const void *data, size_t len)
 		return 0;
 	}
 	if (ev->kind == RT_EV_NODE)
-		return emit_node(t, (const void *)ev);
+		return emit_event(t, data, len);
 	if (ev->kind == RT_EV_MAPPING)
 		return emit_mapping(t, (const void *)ev);
 	/* first the event: what the watch learns by it is about the program that it begins */
@@ -176,10 +167,16 @@ static int on_event(void *ctx, const void *data, size_t len)
 	return err ? err : after_event(t, ev);
 }
 
-/* It is of no process, so nobody else has anything to learn of it. */
+/* It is of no process, so nobody else has anything to learn of it. The line is known on this side only. */
 static int on_sum(void *ctx, const void *data, size_t len)
 {
-	return emit_event(ctx, data, len);
+	struct tracer *t = ctx;
+	struct rt_growth ev;
+
+	memcpy(&ev, data, sizeof(ev));
+	if (ev.key.kind == RT_CELL_PLACE)
+		ev.line = pytrace__line(t->python, &ev.key);
+	return emit_event(t, &ev, sizeof(ev));
 }
 
 static int emit_host(struct tracer *t)
