@@ -282,9 +282,21 @@ static const struct py_told *entry_of(const struct py_run *r, size_t leave)
 	return NULL;
 }
 
+static int py_minor(const struct python *py)
+{
+	return atoi(py->name + 2); /* of "3.10.13 PATH" */
+}
+
+/* Up to 3.10 every call passes a probe, and a thread that loses the processor between the probe and
+ * its frame may be found in neither: then one span has what another is missing. */
+static bool may_mix_up_threads(const struct python *py, int permille)
+{
+	return permille && py_minor(py) <= 10;
+}
+
 void py_compare_growth(struct py_run *r, const char *name, int permille)
 {
-	size_t at = 0, i;
+	size_t at = 0, i, n = 0, off = 0;
 	json_t *row;
 
 	for (i = 0; i < r->n_told; i++)
@@ -310,10 +322,14 @@ void py_compare_growth(struct py_run *r, const char *name, int permille)
 			continue;
 		want = end->touched - begin->touched - (end->freed - begin->freed);
 		have = net_anon(row);
-		cr_expect_leq(llabs(have - want), (100 << 10) + llabs(want) * permille / 1000,
-			"%s: %s has grown by %" PRId64 ", told %" PRId64 ": %s", r->py->name, end->name, have,
-			want, json_dumps(row, 0));
+		n++;
+		if (llabs(have - want) <= (100 << 10) + llabs(want) * permille / 1000)
+			continue;
+		off++;
+		cr_expect(may_mix_up_threads(r->py, permille), "%s: %s has grown by %" PRId64 ", told %" PRId64 ": %s",
+			r->py->name, end->name, have, want, json_dumps(row, 0));
 	}
+	cr_expect_leq(off * 100, n, "%s: %zu of %zu spans have grown by something else", r->py->name, off, n);
 }
 
 void py_no_losses(const struct py_run *r)
