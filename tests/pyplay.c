@@ -282,16 +282,11 @@ static const struct py_told *entry_of(const struct py_run *r, size_t leave)
 	return NULL;
 }
 
-static int py_minor(const struct python *py)
-{
-	return atoi(py->name + 2); /* of "3.10.13 PATH" */
-}
-
 /* Up to 3.10 every call passes a probe, and a thread that loses the processor between the probe and
  * its frame may be found in neither: then one span has what another is missing. */
 static bool may_mix_up_threads(const struct python *py, int permille)
 {
-	return permille && py_minor(py) <= 10;
+	return permille && py->version <= 310;
 }
 
 void py_compare_growth(struct py_run *r, const char *name, int permille)
