@@ -188,7 +188,7 @@ Test(unwind, goes_on_through_a_signal)
 	unwinder__free(u);
 }
 
-Test(unwind, finds_a_library_that_was_loaded_later_and_one_that_was_deleted)
+Test(unwind, finds_a_library_that_was_loaded_later)
 {
 	struct unwinder *u = unwinder__new(procfs_maps);
 	const char *got;
