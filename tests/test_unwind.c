@@ -411,7 +411,8 @@ Test(unwind, survives_maps_registers_and_stacks_that_are_garbage)
 		wild = t.sample;
 		wild.stack = memcpy(stack, t.stack, t.sample.len);
 		for (int k = any() % 20; k; k--)
-			((uint64_t *)stack)[any() % 60] = any() % 2 ? any() : t.sample.regs.ip + any() % 4096;
+			((uint64_t *)stack)[any() % 60] =
+				any() % 2 ? any() : t.sample.regs.ip + any() % 4096;
 		if (i % 3 == 0)
 			wild.regs.ip += any() % 8192;
 		if (i % 5 == 0)

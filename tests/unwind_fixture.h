@@ -28,7 +28,8 @@ static const char snap_source[] =
 	"		pause();\n"
 	"}\n"
 	"__asm__(\".globl snap\\n.type snap,@function\\nsnap:\\n.cfi_startproc\\n\"\n"
-	"	\"lea snap(%rip),%rax\\nmov %rax,snap_regs(%rip)\\nmov %rsp,snap_regs+8(%rip)\\n\"\n"
+	"	\"lea snap(%rip),%rax\\nmov %rax,snap_regs(%rip)\\n\"\n"
+	"	\"mov %rsp,snap_regs+8(%rip)\\n\"\n"
 	"	\"mov %rbp,snap_regs+16(%rip)\\nmov %rbx,snap_regs+24(%rip)\\n\"\n"
 	"	\"mov %r12,snap_regs+32(%rip)\\nmov %r13,snap_regs+40(%rip)\\n\"\n"
 	"	\"mov %r14,snap_regs+48(%rip)\\nmov %r15,snap_regs+56(%rip)\\njmp snap_tell\\n\"\n"
@@ -62,7 +63,8 @@ static const char chain_source[] =
 	"int main(int argc, char **argv) { int n = argc;\n"
 	"	if (!strcmp(argv[1], \"deep\")) n = recurse(100);\n"
 	"	else if (!strcmp(argv[1], \"late\")) n = late();\n"
-	"	else if (!strcmp(argv[1], \"signal\")) { signal(SIGUSR1, handler); raise(SIGUSR1); }\n"
+	"	else if (!strcmp(argv[1], \"signal\")) {\n"
+	"		signal(SIGUSR1, handler); raise(SIGUSR1); }\n"
 	"	else n = outer(n); /* MAIN */\n"
 	"	KEEP; return n; }\n";
 
@@ -79,7 +81,8 @@ static const char cxx_source[] =
 	"namespace shop { template <typename T> struct Cart {\n"
 	"	FAR int add(T v) { snap(); KEEP; return v; }\n"
 	"	FAR int fill(const char *) { int n = add(7); KEEP; return n; } }; }\n"
-	"namespace { FAR int unseen(shop::Cart<int> &c) { int n = c.fill(\"x\"); KEEP; return n; } }\n"
+	"namespace { FAR int unseen(shop::Cart<int> &c) {\n"
+	"	int n = c.fill(\"x\"); KEEP; return n; } }\n"
 	"int main() { shop::Cart<int> c; int n = unseen(c); KEEP; return n; }\n";
 
 /* What a program told, while it waits. */

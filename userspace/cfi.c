@@ -76,7 +76,8 @@ static char *cut_out(const struct elf_cfi *cfi, size_t *size)
 	size_t at = (names + sizeof(section_names) + CUT_ALIGN - 1) & -(size_t)CUT_ALIGN;
 	uint32_t back = cie + 4; /* from where it stands, to the CIE */
 	Elf64_Ehdr eh = {
-		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+			EV_CURRENT },
 		.e_type = ET_DYN, .e_machine = MACHINE, .e_version = EV_CURRENT, .e_shoff = at,
 		.e_ehsize = sizeof(eh), .e_shentsize = sizeof(Elf64_Shdr), .e_shnum = 3,
 		.e_shstrndx = 2,
@@ -136,7 +137,8 @@ static struct rule cfa_rule(struct draft *d, const Dwarf_Op *ops, size_t n)
 }
 
 /* And a register nearly always lies in memory at a distance from it. */
-static struct rule reg_rule(struct draft *d, const Dwarf_Op *ops, size_t n, const Dwarf_Op *undefined)
+static struct rule reg_rule(struct draft *d, const Dwarf_Op *ops, size_t n,
+	const Dwarf_Op *undefined)
 {
 	int64_t offset = 0;
 	bool value;
@@ -310,12 +312,12 @@ int cfi_row__apply(const struct cfi_row *row, struct cfi_regs *regs, cfi_read_fn
 	err = cfi_row__cfa(row, regs, read, ctx, &cfa);
 	if (err)
 		return err;
-	if (ra->how == HOW_SAME) {
-		err = row->ra != CFI_PC && cfi_known(regs, row->ra) ? 0 : -ENOENT;
-		pc = regs->v[row->ra];
-	} else {
+	if (ra->how != HOW_SAME)
 		err = evaluate(row, ra, regs, &cfa, read, ctx, &pc);
-	}
+	else if (row->ra != CFI_PC && cfi_known(regs, row->ra))
+		pc = regs->v[row->ra];
+	else
+		err = -ENOENT;
 	if (err)
 		return err;
 	err = restore(row, regs, cfa, read, ctx, &caller);

@@ -144,7 +144,7 @@ static int by_address(const void *va, const void *vb)
 static int read_maps(struct codemaps *cm, struct code_process *p)
 {
 	struct reading r = { .cm = cm, .old = p };
-	uint64_t began = now(), took;
+	uint64_t began = now(), took, rest;
 	int err;
 
 	cm->n_read++;
@@ -152,7 +152,8 @@ static int read_maps(struct codemaps *cm, struct code_process *p)
 	if (err >= 0 && !r.n)
 		err = -ESRCH; /* it has exited, and is not buried yet */
 	took = now() - began;
-	p->not_before = began + took + (took * REST_FACTOR > REST_NS ? took * REST_FACTOR : REST_NS);
+	rest = took * REST_FACTOR;
+	p->not_before = began + took + (rest > REST_NS ? rest : REST_NS);
 	p->changed = false;
 	if (err < 0) {
 		cm->n_failed++;

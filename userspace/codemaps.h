@@ -13,7 +13,8 @@ void codemaps__free(struct codemaps *cm);
 
 struct code_process;
 
-/* The process, read if it is new, or another one has got the pid, or it may have changed. -ESRCH. */
+/* The process; its maps are read if it is new, another one has got the pid, or it may have
+ * changed. -ESRCH: it is gone. */
 int codemaps__process(struct codemaps *cm, pid_t pid, uint64_t start, struct code_process **out);
 void codemaps__changed(struct codemaps *cm, pid_t pid);
 void codemaps__forget(struct codemaps *cm, pid_t pid);

@@ -4,7 +4,7 @@
  * .eh_frame, with absolute addresses, other marks and no index:
  *
  *	CIE:	length, ~0, version, ...
- *	FDE:	length, where its CIE is in the section, code from (8), code length (8), instructions
+ *	FDE:	length, where its CIE is, code from (8), code length (8), instructions
  *
  * So the section is read once, an index made, and records are given out in the form of .eh_frame.
  */
@@ -52,7 +52,8 @@ static int read_section(struct elf_debug_frame *frames, const struct elf_image *
 	if (!scn || sh.sh_size > MAX_SECTION)
 		return -ENOENT;
 	if (sh.sh_flags & SHF_COMPRESSED &&
-		(!gelf_getchdr(scn, &ch) || ch.ch_size > MAX_SECTION || elf_compress(scn, 0, 0) < 0))
+		(!gelf_getchdr(scn, &ch) || ch.ch_size > MAX_SECTION ||
+			elf_compress(scn, 0, 0) < 0))
 		return -ENOENT;
 	data = elf_rawdata(scn, NULL);
 	if (!data || !data->d_buf || data->d_size > MAX_SECTION)
@@ -73,7 +74,8 @@ static int compare(const void *va, const void *vb)
 }
 
 /* The length and the first word behind it of the record at an offset; false: the end. */
-static bool record_at(const struct elf_debug_frame *frames, size_t at, uint32_t *len, uint32_t *word)
+static bool record_at(const struct elf_debug_frame *frames, size_t at, uint32_t *len,
+	uint32_t *word)
 {
 	if (at > frames->size || frames->size - at < 8)
 		return false;

@@ -87,7 +87,8 @@ static int find_debuginfo(Dwfl_Module *mod, void **userdata, const char *modname
 		elf_image__close(&img);
 		return fd;
 	}
-	return dwfl_standard_find_debuginfo(mod, userdata, modname, base, file_name, link, crc, out);
+	return dwfl_standard_find_debuginfo(mod, userdata, modname, base, file_name, link, crc,
+		out);
 }
 
 static const Dwfl_Callbacks callbacks = {

@@ -102,7 +102,7 @@ static uint32_t place_id(struct walk *w, struct code_map *map, uint64_t addr)
 	m = modules__of(w->u->modules, code_process__pid(w->process), map);
 	if (!m)
 		return UNWIND_ID_OTHER;
-	/* Data that is called, or a file that cannot be opened: where in it is all there is to say. */
+	/* Of a file that cannot be opened, the offset is all there is to say. */
 	if (m->elf && !module__addr(m, offset, &vaddr))
 		return UNWIND_ID_UNKNOWN;
 	w->place = modules__place(w->u->modules, m, vaddr, offset);
@@ -126,7 +126,7 @@ static bool add_frame(struct walk *w)
 	walk__add(w, id, w->flags | (w->exact ? UNWIND_INTERRUPTED : 0));
 	if (id == UNWIND_ID_ANON)
 		w->end = UNWIND_ANON;
-	/* An address that came from a table and leads nowhere: so the stack is not what it seems. */
+	/* An address from a table that leads nowhere: the stack is not what it seems. */
 	return id != UNWIND_ID_ANON && (w->place || id == UNWIND_ID_OTHER || w->n == 1);
 }
 

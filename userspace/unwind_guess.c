@@ -103,7 +103,9 @@ static bool is_candidate(struct walk *w, uint64_t pc, struct candidate *c)
 	if (!c->map || (c->map->kind != CODE_FILE && c->map->kind != CODE_VDSO))
 		return false;
 	c->module = modules__of(w->u->modules, code_process__pid(w->process), c->map);
-	if (!c->module || !module__addr(c->module, pc - 1 - c->map->start + c->map->offset, &c->addr))
+	if (!c->module)
+		return false;
+	if (!module__addr(c->module, pc - 1 - c->map->start + c->map->offset, &c->addr))
 		return false;
 	c->addr++;
 	if (module__code(c->module, c->addr - MAX_CALL, code, MAX_CALL) != MAX_CALL)
