@@ -493,6 +493,63 @@ Test(unwind, survives_files_that_are_damaged)
 	end_program(&t);
 }
 
+static char copy[64];
+static pid_t real_pid;
+
+/* Each pid has a copy of its own of the program. */
+static int on_copied(void *ctx, const struct procfs_map *map)
+{
+	struct { procfs_map_fn *fn; void *ctx; } *to = ctx;
+	struct procfs_map m = *map;
+	struct stat st;
+
+	if (!strcmp(map->path, path_of("chain"))) {
+		m.path = path_of(copy);
+		cr_assert_eq(stat(m.path, &st), 0);
+		m.inode = st.st_ino;
+	}
+	return to->fn(to->ctx, &m);
+}
+
+static int copied_maps(pid_t pid, procfs_map_fn *fn, void *ctx)
+{
+	struct { procfs_map_fn *fn; void *ctx; } to = { fn, ctx };
+
+	snprintf(copy, sizeof(copy), "copy%d", pid - (1 << 30));
+	return procfs_maps(real_pid, on_copied, &to);
+}
+
+Test(unwind, keeps_a_bounded_number_of_files_open_and_knows_the_others_still)
+{
+	struct unwinder *u = unwinder__new(copied_maps);
+	enum unwind_end end;
+	uint32_t first = 0;
+	struct told t;
+	int n;
+
+	make_program(OMIT);
+	run("for i in $(seq 0 299); do cp chain copy$i; done");
+	t = told_by("chain", "chain");
+	real_pid = t.pid;
+	for (int i = 0; i < 300; i++) {
+		t.sample.pid = (1 << 30) + i; /* there is no such process */
+		n = unwinder__unwind(u, &t.sample, frames, UNWIND_MAX_FRAMES, &end);
+		cr_assert_geq(n, 7);
+		cr_assert_eq(end, UNWIND_COMPLETE);
+		cr_assert(!i || frames[1].id != first, "they are different files");
+		first = i ? first : frames[1].id;
+	}
+	cr_assert_leq(unwinder__stats(u).files_open, 256);
+	cr_assert_geq(unwinder__stats(u).files_open, 200);
+	cr_assert_str_eq(unwinder__symbol(u, first)->name, "inner");
+	cr_assert_str_eq(unwinder__symbol(u, first)->module, path_of("copy0"));
+	t.sample.pid = 1 << 30;
+	expect(u, &t.sample, "snap inner middle outer main ", UNWIND_COMPLETE);
+	cr_assert_eq(frames[1].id, first, "it was opened again");
+	end_program(&t);
+	unwinder__free(u);
+}
+
 Test(unwind, tells_a_pid_that_is_used_again_and_one_that_is_gone)
 {
 	struct unwinder *u = unwinder__new(procfs_maps);
