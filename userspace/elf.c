@@ -322,6 +322,7 @@ void elf__close(struct elf_file *elf)
 	if (!elf)
 		return;
 	elf_symbols__free(elf->symbols);
+	elf_debug_frame__free(elf->debug_frame);
 	elf_image__close(&elf->image);
 	free(elf->build_id);
 	free(elf->soname);

@@ -329,6 +329,31 @@ static int find_fde(const struct elf_file *elf, uint64_t addr, uint64_t *fde)
 	return 0;
 }
 
+int elf__cfi(const struct elf_file *elf, uint64_t addr, struct elf_cfi *out)
+{
+	uint32_t back;
+
+	*out = (struct elf_cfi){ 0 };
+	if (find_fde(elf, addr, &out->addr))
+		return -ENOENT;
+	out->fde = read_record(elf, out->addr, &out->fde_len);
+	if (!out->fde)
+		return -ENOENT;
+	memcpy(&back, out->fde, sizeof(back));
+	out->cie = back ? read_record(elf, out->addr + 4 - back, &out->cie_len) : NULL;
+	if (out->cie)
+		return 0;
+	elf_cfi__clear(out);
+	return -ENOENT;
+}
+
+void elf_cfi__clear(struct elf_cfi *cfi)
+{
+	free(cfi->fde);
+	free(cfi->cie);
+	*cfi = (struct elf_cfi){ 0 };
+}
+
 static bool same_cfa(const struct cfa *a, const struct cfa *b)
 {
 	return !a->expression && !b->expression && a->reg == b->reg && a->offset == b->offset;

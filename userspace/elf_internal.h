@@ -28,6 +28,7 @@ enum elf_limits {
 };
 
 struct elf_symbols;
+struct elf_debug_frame;
 
 struct elf_file {
 	struct elf_image image;
@@ -38,6 +39,7 @@ struct elf_file {
 	char *soname;
 	char *debug_root;
 	struct elf_symbols *symbols; /* NULL: nobody has asked */
+	struct elf_debug_frame *debug_frame; /* the same */
 };
 
 /* Takes fd or mem even on failure: the caller closes the image in any case. */
@@ -63,6 +65,25 @@ struct elf_frame {
 	uint64_t start, end; /* of the piece of code that is described together */
 	bool at_entry_depth; /* the stack at the address is that of a function that was just called */
 };
+
+/* What there is about the stack around an address, as two records of .eh_frame without their
+ * lengths: what belongs to this code, and what it has in common with others. */
+struct elf_cfi {
+	uint64_t addr; /* of the FDE, to which its addresses are relative */
+	uint8_t *fde, *cie;
+	size_t fde_len, cie_len;
+};
+
+/* The record of the highest code that begins at or below addr: it may end before addr. -ENOENT */
+int elf__cfi(const struct elf_file *elf, uint64_t addr, struct elf_cfi *out);
+/* The same out of .debug_frame, of this file or its debug file, which is read once. */
+int elf__debug_cfi(struct elf_file *elf, uint64_t addr, struct elf_cfi *out);
+void elf_cfi__clear(struct elf_cfi *cfi);
+void elf_debug_frame__free(struct elf_debug_frame *frames);
+
+/* <root>/usr/lib/debug/.build-id/xx/yyyy.debug, if it says that it belongs to this very file; its
+ * path is to be freed. -errno: there is none. */
+int elf__debug_file(const struct elf_file *elf, struct elf_image *img, char **path);
 
 /* A stub that jumps on to another file's function. */
 bool elf__in_plt(const struct elf_file *elf, uint64_t addr);

@@ -192,42 +192,54 @@ static int read_gnu_debugdata(const struct elf_file *elf, struct elf_symbols *sy
 	return err == -ENOMEM ? err : 0;
 }
 
-/* <root>/usr/lib/debug/.build-id/xx/yyyy.debug, if it says that it belongs to this very file. */
-static int read_debug_file(const struct elf_file *elf, struct elf_symbols *syms)
+int elf__debug_file(const struct elf_file *elf, struct elf_image *img, char **path)
 {
 	const char *id = elf->build_id, *why;
-	struct elf_image img = { .fd = -1 };
-	char path[256], *source = NULL, *its_id = NULL;
+	char name[256], *its_id = NULL;
 	struct stat st;
 	int fd, err;
 
+	*img = (struct elf_image){ .fd = -1 };
+	*path = NULL;
 	if (!id || strlen(id) < 3)
-		return 0;
-	snprintf(path, sizeof(path), "/usr/lib/debug/.build-id/%.2s/%s.debug", id, id + 2);
-	fd = elf__open_below(elf->debug_root, path);
+		return -ENOENT;
+	snprintf(name, sizeof(name), "/usr/lib/debug/.build-id/%.2s/%s.debug", id, id + 2);
+	fd = elf__open_below(elf->debug_root, name);
 	if (fd < 0)
-		return 0;
-	img.fd = fd;
+		return fd;
+	img->fd = fd;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
 		err = -ENOEXEC;
 		goto out;
 	}
-	err = elf_image__init(&img, fd, NULL, st.st_size, &why);
+	err = elf_image__init(img, fd, NULL, st.st_size, &why);
 	if (err)
 		goto out;
-	its_id = elf_image__build_id(&img);
-	if (!its_id || strcmp(its_id, id))
-		goto out;
-	if (asprintf(&source, "%s%s", elf->debug_root, path) < 0) {
-		source = NULL;
+	its_id = elf_image__build_id(img);
+	err = its_id && !strcmp(its_id, id) ? 0 : -ENOENT;
+	if (!err && asprintf(path, "%s%s", elf->debug_root, name) < 0) {
+		*path = NULL;
 		err = -ENOMEM;
-		goto out;
 	}
-	err = read_table(elf, syms, &img, SHT_SYMTAB, source);
 out:
-	elf_image__close(&img);
 	free(its_id);
-	free(source);
+	if (err)
+		elf_image__close(img);
+	return err;
+}
+
+static int read_debug_file(const struct elf_file *elf, struct elf_symbols *syms)
+{
+	struct elf_image img;
+	char *path;
+	int err;
+
+	err = elf__debug_file(elf, &img, &path);
+	if (!err) {
+		err = read_table(elf, syms, &img, SHT_SYMTAB, path);
+		elf_image__close(&img);
+		free(path);
+	}
 	return err == -ENOMEM ? err : 0;
 }
 
