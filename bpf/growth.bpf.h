@@ -72,7 +72,7 @@ static __noinline bool node_tell(struct task_struct *task, const struct node_tol
 	ev->node = node;
 	ev->parent = n->parent;
 	ev->func = n->func;
-	ev->pad = 0;
+	ev->line = 0;
 	__builtin_memset(ev->comm, 0, sizeof(ev->comm));
 	if (n->func == RT_NO_FUNC && !n->parent)
 		BPF_CORE_READ_INTO(&ev->comm, task, comm);
@@ -167,7 +167,7 @@ static __noinline int cell_add(const struct own_pages *now, struct own_pages *ch
 	cell = bpf_map_lookup_elem(&growth_cells, key);
 	if (!cell) {
 		count_loss(RT_LOSS_CELL);
-		key->at = key->kind == RT_CELL_PLACE ? RT_NODE_REST : 0;
+		key->at = key->kind == RT_CELL_MAPPING || key->kind == RT_CELL_THREAD ? 0 : RT_NODE_REST;
 		key->func = key->instr = 0;
 		bpf_map_update_elem(&growth_cells, key, &fresh, BPF_NOEXIST);
 		cell = bpf_map_lookup_elem(&growth_cells, key);
@@ -208,6 +208,9 @@ static __noinline int growth_settle(struct thread_state *ts, struct task_struct 
 	place_settle(ts, task, serial);
 	map_settle(ts, serial);
 	cell_add(&now, &ts->thread_charged, &key);
+	key.kind = RT_CELL_STACK;
+	key.at = RT_NODE_REST;
+	cell_add(&now, &ts->sampled, &key);
 	return 0;
 }
 

@@ -9,7 +9,7 @@
  *	pythread.bpf.h, pyframe.bpf.h, pycode.bpf.h, pyquick.bpf.h, pyspan.bpf.h, pyentry.bpf.h
  *		    the Python side of a thread, its stack, whose functions these are, the look that
  *		    finds nothing new, the spans, and functions that are over at once
- *	mapping.bpf.h, growth.bpf.h where in the program each page came or went
+ *	mapping.bpf.h, growth.bpf.h, sample.bpf.h where in the program each page came or went
  *	site.bpf.h  what happens at a probed instruction
  *	mark.bpf.h  and where the program says itself that it has come to something
  */
@@ -20,7 +20,7 @@
 #include "ramtrace.h"
 #include "proc.bpf.h"
 #include "pyentry.bpf.h"
-#include "growth.bpf.h"
+#include "sample.bpf.h"
 #include "site.bpf.h"
 #include "mark.bpf.h"
 
@@ -270,6 +270,8 @@ static __always_inline void look_at_change(struct look *lk, struct rt_py *py, st
 		ts->pages.returned[kind & 3] -= delta;
 	look_done(lk, 1);
 	ts->own_changes++;
+	if (growth_on && delta > 0)
+		sample_at_change(ts, lk->st);
 }
 
 SEC("tp_btf/rss_stat")

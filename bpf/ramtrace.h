@@ -29,7 +29,7 @@ enum rt_limits {
 	RT_MARK_LEN = 1024,	  /* bytes of it that an event carries at most, */
 	RT_MARK_SHORT = 128,	  /* and in the short form of the event */
 	RT_PY_FUNC_BASE = 1 << 24, /* ids of Python functions begin here; those below are native, */
-	RT_PY_FUNC_END = 1 << 30,  /* and end here */
+	RT_PY_FUNC_END = 1 << 30,  /* and end here; behind them are native ones of sampled stacks */
 	RT_NO_FUNC = 0xffffffff,  /* a checkpoint that belongs to no function */
 };
 
@@ -48,6 +48,8 @@ enum rt_kind {
 	RT_EV_GROWTH = 12,    /* struct rt_growth: what came and went there. Made by the loader, of what
 			       * the kernel's side has added up */
 	RT_EV_MAPPING = 13,   /* struct rt_mapping: a group of mappings that pages came to */
+	RT_EV_STACK = 14,     /* struct rt_stack: a sample of a native stack. Not on tapes: the loader
+			       * makes nodes and growth of it */
 };
 
 /* Resident memory by kind; rss = file + anon + shmem. swap is beside it, not in it. */
@@ -338,9 +340,30 @@ struct rt_node {
 	struct rt_hdr h;
 	__u64 node;
 	__u64 parent; /* the caller's */
-	__u32 func;   /* id of a Python function; RT_NO_FUNC: none, or it got no id */
-	__u32 pad;
+	__u32 func;   /* id of a function; RT_NO_FUNC: none, or it got no id */
+	__s32 line;   /* of a native function: where in it the stack leads on; 0: not known */
 	char comm[RT_COMM_LEN]; /* of a thread that runs no Python, else empty */
+};
+
+enum {
+	RT_STACK_PAGE = 4096,
+	RT_STACK_BYTES = 2 * RT_STACK_PAGE,
+	RT_STACK_REGS = 8,    /* x86-64: ip, sp, bp, bx, r12 to r15 */
+	RT_STACK_RETURNS = 8, /* pending uretprobes that are told */
+	RT_SAMPLE_PAGES = 16, /* that a thread has to have brought since its last sample */
+};
+
+struct rt_stack {
+	struct rt_hdr h;
+	__u64 serial, node; /* the node of its Python function, or an rt_node_number */
+	__u64 regs[RT_STACK_REGS];
+	struct {
+		__u64 slot, addr; /* 0: no more */
+	} returns[RT_STACK_RETURNS];
+	struct rt_change grown, returned; /* since the last sample of the thread */
+	__u32 bytes; /* of data */
+	__u32 pad;
+	__u8 data[RT_STACK_BYTES]; /* from sp upwards */
 };
 
 enum rt_map_kind {
@@ -376,6 +399,8 @@ enum rt_cell_kind {
 	RT_CELL_PLACE = 1,
 	RT_CELL_MAPPING = 2,
 	RT_CELL_THREAD = 3,
+	RT_CELL_STACK = 4, /* of samples: made by the loader. The kernel's side adds what came after the
+			    * last sample of each thread, at RT_NODE_REST */
 };
 
 struct rt_cell_key {
@@ -416,7 +441,8 @@ enum rt_loss {
 	RT_LOSS_NODE = 10,	 /* too many functions called from too many others, or they could not be
 				  * told: growth is charged to the nearest caller that is known */
 	RT_LOSS_CELL = 11,	 /* too many places, mappings or threads: it is charged to RT_NODE_REST */
-	RT_LOSS_MAX = 12,
+	RT_LOSS_SAMPLE = 12,	 /* stacks that found no room in the ring: the next one stands for them */
+	RT_LOSS_MAX = 13,
 };
 
 /* Checkpoints of one function. */

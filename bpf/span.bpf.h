@@ -128,6 +128,8 @@ struct thread_state {
 		s32 instr;		  /* and where in that */
 	} place;
 	struct own_pages map_charged, thread_charged; /* likewise, to mappings, and to the thread */
+	struct own_pages sampled; /* at the last sample of its stack, and when that was */
+	u64 sample_ns;
 	u32 map_id; /* which the rest is of */
 	u32 moved; /* the Python stack is not that of the node any more */
 	struct {

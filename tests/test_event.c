@@ -25,6 +25,7 @@ static const struct {
 	{ RT_EV_NODE, sizeof(struct rt_node), "node" },
 	{ RT_EV_GROWTH, sizeof(struct rt_growth), "growth" },
 	{ RT_EV_MAPPING, sizeof(struct rt_mapping), "mapping" },
+	{ RT_EV_STACK, sizeof(struct rt_stack), "stack" },
 };
 
 enum { N_KINDS = sizeof(kinds) / sizeof(*kinds) };
@@ -37,7 +38,7 @@ union any {
 	struct rt_rename rename;
 	struct rt_totals_event totals;
 	struct rt_mark mark;
-	unsigned char bytes[1200];
+	unsigned char bytes[sizeof(struct rt_stack) + 64];
 };
 
 static union any event_of(unsigned int kind, size_t len)
@@ -92,7 +93,7 @@ Test(event, one_with_fields_of_a_newer_sender_is_taken)
 
 Test(event, unknown_kinds_are_refused_and_named_so)
 {
-	static const unsigned int unknown[] = { 0, RT_EV_MAPPING + 1, 255, 65535 };
+	static const unsigned int unknown[] = { 0, RT_EV_STACK + 1, 255, 65535 };
 
 	for (int i = 0; i < 4; i++) {
 		union any ev = event_of(unknown[i], sizeof(ev));

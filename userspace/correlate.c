@@ -53,6 +53,7 @@ const char *loss_name(enum rt_loss loss)
 		[RT_LOSS_PY_CODE] = "py_code",
 		[RT_LOSS_NODE] = "node",
 		[RT_LOSS_CELL] = "cell",
+		[RT_LOSS_SAMPLE] = "sample",
 	};
 
 	return names[loss];
@@ -136,6 +137,8 @@ static int feed_event(struct run *run, const struct record *rec)
 	/* sums have no place in the order of time */
 	if (ev->kind == RT_EV_NODE)
 		return growth__node(run->growth, (const struct rt_node *)ev);
+	if (ev->kind == RT_EV_STACK)
+		return 0;
 	if (ev->kind == RT_EV_MAPPING)
 		return growth__mapping(run->growth, (const struct rt_mapping *)ev);
 	if (ev->kind == RT_EV_GROWTH)

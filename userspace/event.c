@@ -21,6 +21,7 @@ static const struct {
 	[RT_EV_MARK] = { "mark", offsetof(struct rt_mark, label) },
 	[RT_EV_NODE] = { "node", sizeof(struct rt_node) },
 	[RT_EV_MAPPING] = { "mapping", sizeof(struct rt_mapping) },
+	[RT_EV_STACK] = { "stack", sizeof(struct rt_stack) },
 	[RT_EV_GROWTH] = { "growth", sizeof(struct rt_growth) },
 };
 
@@ -65,6 +66,10 @@ static const char *check_fields(const struct rt_hdr *h)
 	case RT_EV_RENAME:
 		if (((const struct rt_rename *)h)->comm[RT_COMM_LEN - 1])
 			return "a comm without an end";
+		break;
+	case RT_EV_STACK:
+		if (((const struct rt_stack *)h)->bytes > RT_STACK_BYTES)
+			return "a stack longer than its place";
 		break;
 	case RT_EV_MAPPING:
 		if (((const struct rt_mapping *)h)->name[RT_MAP_NAME_LEN - 1])

@@ -16,6 +16,7 @@ struct node {
 	uint64_t number;
 	uint64_t parent;
 	uint32_t func;
+	int32_t line; /* of native ones */
 	char comm[RT_COMM_LEN];
 	UT_hash_handle hh;
 };
@@ -126,6 +127,7 @@ int growth__node(struct growth *g, const struct rt_node *ev)
 	n->number = ev->node;
 	n->parent = ev->parent;
 	n->func = ev->func;
+	n->line = ev->line;
 	memcpy(n->comm, ev->comm, sizeof(n->comm) - 1);
 	HASH_ADD(hh, g->nodes, number, sizeof(n->number), n);
 	if (hash_added(n))
@@ -263,7 +265,7 @@ struct place {
 
 struct adding {
 	const struct growth *g;
-	struct place *funcs, *lines;
+	struct place *funcs, *lines, *natives;
 };
 
 static struct place *get_place(struct place **table, const struct node *n, int32_t line)
@@ -314,6 +316,25 @@ static int add_cell(struct adding *a, const struct cell *c)
 		err = add_at(get_place(&a->lines, leaf, c->line), c, true);
 	for (int i = 0; n && !err && i < MAX_DEPTH; i++) {
 		err = add_at(get_place(&a->funcs, n, 0), c, n == leaf);
+		n = find_node(a->g, n->parent);
+	}
+	return err;
+}
+
+static bool is_native(const struct node *n)
+{
+	return n->func >= RT_PY_FUNC_END && n->func != RT_NO_FUNC;
+}
+
+static int add_stack(struct growth_sums *out, struct adding *a, const struct cell *c)
+{
+	const struct node *leaf = find_node(a->g, c->key.at), *n = leaf;
+	int err = 0;
+
+	out->stacks[out->n_stacks++] = (struct growth_stack){leaf ? c->key.at : 0, c->grown, c->returned};
+	for (int i = 0; n && !err && i < MAX_DEPTH; i++) {
+		if (is_native(n))
+			err = add_at(get_place(&a->natives, n, 0), c, n == leaf);
 		n = find_node(a->g, n->parent);
 	}
 	return err;
@@ -383,6 +404,17 @@ static int mapping_by_growth(const void *a, const void *b)
 	return m < n ? 1 : m > n ? -1 : 0;
 }
 
+static int stack_by_growth(const void *a, const void *b)
+{
+	const struct growth_stack *x = a, *y = b;
+	uint64_t m = larger(total(&x->grown), total(&x->returned));
+	uint64_t n = larger(total(&y->grown), total(&y->returned));
+
+	if (m != n)
+		return m < n ? 1 : -1;
+	return (x->node > y->node) - (x->node < y->node);
+}
+
 static void add_mapping(struct growth_sums *out, const struct growth *g, const struct cell *c)
 {
 	const struct mapping *m = find_mapping(g, (uint32_t)c->key.at);
@@ -423,6 +455,8 @@ static int add_all(struct growth_sums *out, struct adding *a, const struct progr
 	for (const struct cell *c = p->cells; c && !err; c = c->next) {
 		if (c->key.kind == RT_CELL_PLACE)
 			err = add_place(out, a, c);
+		else if (c->key.kind == RT_CELL_STACK)
+			err = add_stack(out, a, c);
 		else if (c->key.kind == RT_CELL_MAPPING)
 			add_mapping(out, a->g, c);
 		else if (c->key.kind == RT_CELL_THREAD)
@@ -436,26 +470,35 @@ int growth__sum(const struct growth *g, uint64_t serial, struct growth_sums *out
 {
 	struct adding a = {.g = g};
 	struct program *p;
-	size_t threads = 0;
+	size_t threads = 0, stacks = 0;
 	int err = -ENOMEM;
 
 	*out = (struct growth_sums){0};
 	HASH_FIND(hh, g->programs, &serial, sizeof(serial), p);
 	if (!p)
 		return 0;
-	for (const struct cell *c = p->cells; c; c = c->next)
+	for (const struct cell *c = p->cells; c; c = c->next) {
 		threads += c->key.kind == RT_CELL_THREAD;
+		stacks += c->key.kind == RT_CELL_STACK;
+	}
 	out->mappings = calloc(HASH_COUNT(g->mappings) + 1, sizeof(*out->mappings));
 	out->threads = calloc(threads + 1, sizeof(*out->threads));
-	if (out->mappings && out->threads)
+	out->stacks = calloc(stacks + 1, sizeof(*out->stacks));
+	if (out->mappings && out->threads && out->stacks)
 		err = add_all(out, &a, p);
 	if (!err)
 		err = list_places(a.funcs, &out->funcs, &out->n_funcs);
 	if (!err)
 		err = list_places(a.lines, &out->lines, &out->n_lines);
-	qsort(out->mappings, out->n_mappings, sizeof(*out->mappings), mapping_by_growth);
+	if (!err)
+		err = list_places(a.natives, &out->natives, &out->n_natives);
+	if (out->stacks)
+		qsort(out->stacks, out->n_stacks, sizeof(*out->stacks), stack_by_growth);
+	if (out->mappings)
+		qsort(out->mappings, out->n_mappings, sizeof(*out->mappings), mapping_by_growth);
 	free_places(&a.funcs);
 	free_places(&a.lines);
+	free_places(&a.natives);
 	if (err)
 		growth_sums__clear(out);
 	return err;
@@ -467,5 +510,22 @@ void growth_sums__clear(struct growth_sums *sums)
 	free(sums->lines);
 	free(sums->mappings);
 	free(sums->threads);
+	free(sums->stacks);
+	free(sums->natives);
 	*sums = (struct growth_sums){0};
+}
+
+int growth__path(const struct growth *g, uint64_t node, growth_frame_fn *fn, void *ctx)
+{
+	const struct node *n = find_node(g, node);
+	struct growth_place frame;
+	int ret = 0;
+
+	for (int i = 0; n && !ret && i < MAX_DEPTH; i++) {
+		frame = (struct growth_place){.func = n->func, .line = n->line,
+			.comm = n->comm[0] ? n->comm : NULL};
+		ret = fn(ctx, &frame);
+		n = find_node(g, n->parent);
+	}
+	return ret;
 }

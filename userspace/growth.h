@@ -35,6 +35,12 @@ struct growth_mapping {
 	struct rt_change grown, returned;
 };
 
+/* A native stack, or what was not sampled. */
+struct growth_stack {
+	uint64_t node; /* see growth__path; 0: not sampled */
+	struct rt_change grown, returned;
+};
+
 struct growth_thread {
 	uint32_t tid;
 	struct rt_change grown, returned;
@@ -45,6 +51,10 @@ struct growth_sums {
 	struct growth_place *funcs, *lines;
 	struct growth_mapping *mappings;
 	struct growth_thread *threads;
+	/* of samples: these add up to all of it, too */
+	struct growth_stack *stacks;
+	struct growth_place *natives; /* functions of the stacks, Python's left out */
+	size_t n_stacks, n_natives;
 	size_t n_funcs, n_lines, n_mappings, n_threads;
 	struct rt_change grown, returned; /* all that is charged to some place */
 	struct rt_change unread;	  /* net: the stack could not be read then; */
@@ -83,6 +93,11 @@ const struct growth_program *growth__programs(const struct growth *g, size_t *n)
 /* Adds up what came in the program of that serial number. 0 or -ENOMEM; growth_sums__clear frees. */
 int growth__sum(const struct growth *g, uint64_t serial, struct growth_sums *out);
 void growth_sums__clear(struct growth_sums *sums);
+
+/* The functions from a node outwards, innermost first; fn ends it by returning non-zero, and what it
+ * returned is returned. */
+typedef int growth_frame_fn(void *ctx, const struct growth_place *frame);
+int growth__path(const struct growth *g, uint64_t node, growth_frame_fn *fn, void *ctx);
 
 void rt_change_add(struct rt_change *to, const struct rt_change *c);
 /* Net, file + anon + shmem. */

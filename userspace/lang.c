@@ -68,6 +68,9 @@ static const char *const texts[TEXT_COUNT_][2] = {
 	[TEXT_ATTRIBUTED] = { "已归因", "attributed" },
 	[TEXT_REMAINDER] = { "余额", "remainder" },
 	[TEXT_UNREAD] = { "其中调用栈无法读取", "of that, while the stack could not be read" },
+	[TEXT_STACKS] = { "按本机调用栈", "By native stack" },
+	[TEXT_COL_STACK] = { "调用栈 (内层在前)", "stack, innermost first" },
+	[TEXT_NOT_SAMPLED] = { "(未取样)", "(not sampled)" },
 	[TEXT_MAPPINGS] = { "按映射", "By mapping" },
 	[TEXT_COL_NET] = { "净增", "net" },
 	[TEXT_COL_MAPPING] = { "映射", "mapping" },
@@ -94,6 +97,7 @@ static const char *const texts[TEXT_COUNT_][2] = {
 	[TEXT_LOSS_0 + RT_LOSS_UNMATCHED] = { "未见进入的返回", "returns without an entry" },
 	[TEXT_LOSS_0 + RT_LOSS_PY_WALK] = { "未能读完的Python栈", "Python stacks not read to their end" },
 	[TEXT_LOSS_0 + RT_LOSS_NODE] = { "增长位置过多", "too many places of growth" },
+	[TEXT_LOSS_0 + RT_LOSS_SAMPLE] = { "未能取样的调用栈", "stacks that were not sampled" },
 	[TEXT_LOSS_0 + RT_LOSS_CELL] = { "增长计数过多", "too many counts of growth" },
 	[TEXT_LOSS_0 + RT_LOSS_PY_CODE] = { "Python函数过多", "too many Python functions" },
 };

@@ -13,6 +13,9 @@
 #define MAX_PROGRAMS	 20
 #define MAX_FUNCS	 15
 #define MAX_LINES	 10
+#define MAX_STACKS	 10
+#define MAX_NAME	 40
+#define STACK_COLUMNS	 80
 #define MAX_MAPPINGS	 10
 #define MAPPING_COLUMNS	 50
 #define WORTH_SAYING	 65536 /* bytes that have to have come or gone there */
@@ -153,6 +156,63 @@ static int print_mappings(enum lang lang, const struct growth_sums *sums, struct
 	return err;
 }
 
+struct path {
+	const struct catalog *cat;
+	char *buf;
+	size_t len, at;
+	char last[MAX_NAME + 8]; /* of recursion one call is enough */
+};
+
+static int add_frame(void *ctx, const struct growth_place *frame)
+{
+	struct path *p = ctx;
+	struct place_name n;
+	int ret;
+
+	account_name(p->cat, frame, &n);
+	if (!strncmp(p->last, n.name, MAX_NAME))
+		return 0;
+	snprintf(p->last, sizeof(p->last), "%.*s", MAX_NAME, n.name);
+	ret = snprintf(p->buf + p->at, p->len - p->at, "%s%.*s", p->at ? " < " : "", MAX_NAME, n.name);
+	p->at += ret > 0 ? (size_t)ret : 0;
+	return p->at >= p->len;
+}
+
+/* Innermost first, as far as there is room: what has to do with memory itself is less than who wanted it. */
+static int print_stacks(enum lang lang, const struct run_summary *sum, const struct growth_sums *sums,
+	struct out *o)
+{
+	struct table *t = table__new();
+	char path[STACK_COLUMNS + 1];
+	size_t shown = 0;
+	int err = 0;
+
+	if (!t)
+		return -ENOMEM;
+	table__column(t, lang_text(lang, TEXT_COL_NET), true);
+	table__column(t, lang_text(lang, TEXT_COL_GROWN), true);
+	table__column(t, lang_text(lang, TEXT_COL_STACK), false);
+	for (size_t i = 0; i < sums->n_stacks && shown < MAX_STACKS; i++) {
+		const struct growth_stack *s = &sums->stacks[i];
+		struct path p = {.cat = sum->catalog, .buf = path, .len = sizeof(path)};
+
+		if (rt_change_rss(&s->grown, &(struct rt_change){0}) < WORTH_SAYING)
+			continue;
+		snprintf(path, sizeof(path), "%s", s->node ? "" : lang_text(lang, TEXT_NOT_SAMPLED));
+		growth__path(sum->growth, s->node, add_frame, &p);
+		table__cell(t, "%+.2f", mib(rt_change_rss(&s->grown, &s->returned)));
+		table__cell(t, "%+.2f", mib(rt_change_rss(&s->grown, &(struct rt_change){0})));
+		cell_text(t, path, "");
+		shown++;
+	}
+	if (shown) {
+		out__fmt(o, "  %s:\n", lang_text(lang, TEXT_STACKS));
+		err = table__print(t, o);
+	}
+	table__free(t);
+	return err;
+}
+
 /* Places by what happened at them, and not below. */
 static int by_self(const void *a, const void *b)
 {
@@ -180,6 +240,8 @@ static int print_program(enum lang lang, const struct run_summary *sum, struct p
 	if (a->rest)
 		out__fmt(o, "  %s: %+.2f\n", lang_text(lang, TEXT_REST), mib(a->rest));
 	err = print_places(lang, sum->catalog, p->sums.funcs, p->sums.n_funcs, MAX_FUNCS, o);
+	if (!err)
+		err = print_stacks(lang, sum, &p->sums, o);
 	if (!err)
 		err = print_mappings(lang, &p->sums, o);
 	if (err || !p->sums.n_lines)

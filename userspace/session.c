@@ -315,6 +315,11 @@ int session__growth(struct session *s, session_event_fn *fn, void *ctx)
 	return err;
 }
 
+void session__set_sampling(struct session *s, uint64_t ns)
+{
+	s->bpf->bss->sample_ns = ns;
+}
+
 void session__set_step(struct session *s, uint64_t bytes, bool yields)
 {
 	uint64_t page = sysconf(_SC_PAGESIZE);

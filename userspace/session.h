@@ -47,6 +47,8 @@ int session__report(struct session *s, session_event_fn *fn, void *ctx);
 /* Hands over all that was attributed so far, as one RT_EV_GROWTH for each place; after a report, so
  * that nothing is still being added up. 0, -errno, or what fn returned. */
 int session__growth(struct session *s, session_event_fn *fn, void *ctx);
+/* Native stacks are sampled not more often than that in each thread; 0: not at all. Any time. */
+void session__set_sampling(struct session *s, uint64_t ns);
 /* --step; 0: no points. May be changed at any time; `yields`: the first marker ends it. */
 void session__set_step(struct session *s, uint64_t bytes, bool yields);
 /* This process copies stacks in and out: see span.bpf.h. */

@@ -93,6 +93,40 @@ static json_t *threads(const struct growth_thread *t, size_t n)
 	return list;
 }
 
+struct path {
+	const struct catalog *cat;
+	json_t *frames;
+};
+
+static int add_frame(void *ctx, const struct growth_place *frame)
+{
+	struct path *p = ctx;
+	struct place_name n;
+
+	account_name(p->cat, frame, &n);
+	return json_array_append_new(p->frames, json_pack("{s:o, s:o, s:I}", "name", text(n.name), "file",
+		text(n.file), "line", (json_int_t)(frame->line ? frame->line : (int64_t)n.line)));
+}
+
+static json_t *stacks(const struct run_summary *sum, const struct growth_stack *s, size_t n)
+{
+	json_t *list = json_array(), *j;
+
+	for (size_t i = 0; list && i < n; i++) {
+		struct path path = {sum->catalog, json_array()};
+
+		j = changes(&s[i].grown, &s[i].returned);
+		if (!j || !path.frames || growth__path(sum->growth, s[i].node, add_frame, &path) ||
+			json_object_set_new(j, "frames", path.frames) ||
+			json_object_set_new(j, "sampled", json_boolean(s[i].node)) ||
+			json_array_append_new(list, j)) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
 static json_t *spans(const struct catalog *cat, const struct spantree *tree)
 {
 	json_t *list = json_array();
@@ -132,12 +166,14 @@ static json_t *program(const struct run_summary *sum, const struct growth_progra
 	if (growth__sum(sum->growth, p->serial, &sums))
 		return NULL;
 	account_of(p, &sums, &account);
-	j = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pid", (json_int_t)p->pid, "start_ns",
+	j = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pid", (json_int_t)p->pid, "start_ns",
 		(json_int_t)p->start_ns, "role", text(p->role), "functions",
 		places(sum->catalog, sums.funcs, sums.n_funcs), "lines",
 		places(sum->catalog, sums.lines, sums.n_lines), "mappings",
 		mappings(sums.mappings, sums.n_mappings), "threads",
-		threads(sums.threads, sums.n_threads), "spans",
+		threads(sums.threads, sums.n_threads), "native_functions",
+		places(sum->catalog, sums.natives, sums.n_natives), "stacks",
+		stacks(sum, sums.stacks, sums.n_stacks), "spans",
 		spans(sum->catalog, p->spans), "identity", identity(&account));
 	growth_sums__clear(&sums);
 	return j;

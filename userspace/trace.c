@@ -22,6 +22,7 @@
 #include "launch.h"
 #include "log.h"
 #include "mapping.h"
+#include "native.h"
 #include "output.h"
 #include "preflight.h"
 #include "probes.h"
@@ -39,6 +40,7 @@
 #define IDLE_POLL_MS	 50
 #define EVENTS_PER_POLL	 65536
 #define MAX_MISSED	 16384 /* functions whose lost checkpoints are counted each for itself */
+#define SAMPLE_NS	 1000000ULL /* at least, between two samples of a thread's native stack */
 #define RESCAN_NS	 1000000000ULL /* for files whose loading no linker tells of */
 
 struct tracer {
@@ -47,6 +49,7 @@ struct tracer {
 	struct session *session;
 	struct probes *probes;
 	struct pytrace *python;
+	struct native *native; /* NULL: no full attribution */
 	struct pyinstall *install;
 	size_t absent; /* labels of the profile that were said not to be there */
 	struct role_rules *roles;
@@ -156,6 +159,10 @@ static int on_event(void *ctx, const void *data, size_t len)
 		return emit_event(t, data, len);
 	if (ev->kind == RT_EV_MAPPING)
 		return emit_mapping(t, (const void *)ev);
+	if (ev->kind == RT_EV_STACK)
+		return t->native ? native__sample(t->native, (const void *)ev) : 0;
+	if (t->native)
+		native__event(t->native, ev);
 	/* first the event: what the watch learns by it is about the program that it begins */
 	err = emit_event(t, data, len);
 	if (!err)
@@ -344,8 +351,10 @@ static int open_probes(struct tracer *t)
 	config.install = python.install = t->install;
 	t->probes = probes__new(&config);
 	t->python = pytrace__new(&python);
-	if (!t->probes || !t->python)
+	t->native = t->growth ? native__new() : NULL;
+	if (!t->probes || !t->python || (t->growth && !t->native))
 		return -ENOMEM;
+	session__set_sampling(t->session, t->growth ? SAMPLE_NS : 0);
 	ret = pytrace__begin(t->python, err, sizeof(err));
 	if (ret)
 		log_error("%s", err);
@@ -599,6 +608,8 @@ static int wind_up(struct tracer *t)
 		err = n;
 	if (!err && t->growth)
 		err = session__growth(t->session, on_sum, t);
+	if (!err && t->native)
+		err = native__emit(t->native, emit, t);
 	if (!err)
 		err = emit_release(t, UINT64_MAX);
 	if (!err)
@@ -614,6 +625,7 @@ static int close_all(struct tracer *t, int err)
 	tally__free(t->tally);
 	probes__free(t->probes);
 	pytrace__free(t->python);
+	native__free(t->native);
 	pyinstall__free(t->install);
 	session__close(t->session);
 	watch__free(t->watch);

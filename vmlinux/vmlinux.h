@@ -142,8 +142,15 @@ struct uprobes_state {
 
 struct uprobe;
 
+struct return_instance {
+	long unsigned int stack;
+	long unsigned int orig_ret_vaddr;
+	struct return_instance *next;
+};
+
 struct uprobe_task {
 	struct uprobe *active_uprobe;
+	struct return_instance *return_instances;
 	long unsigned int xol_vaddr;
 };
 
