@@ -147,7 +147,7 @@ $(KERNEL_TESTS): %: %.o $(BUILD)/tests/harness.o
 $(BUILD)/tests/kernel_servers: $(addprefix $(BUILD)/tests/,servers.o readings.o)
 $(BUILD)/tests/kernel_workers: $(addprefix $(BUILD)/tests/,servers.o readings.o)
 $(BUILD)/tests/kernel_unharmed: $(BUILD)/tests/scene.o
-$(BUILD)/tests/kernel_python: $(BUILD)/tests/pyplay.o
+$(BUILD)/tests/kernel_python $(BUILD)/tests/kernel_growth: $(BUILD)/tests/pyplay.o
 
 # Targets are traced, so sanitizers stay out of them. -O2, as programs in production are built, and
 # by gcc, since what is expected of them is what it makes of their functions.

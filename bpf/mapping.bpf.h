@@ -347,10 +347,14 @@ static __always_inline int note_fault(u64 addr)
 	struct mm_struct *mm = task->mm;
 	struct thread_state *ts;
 
-	if (!mm)
+	/* one that is not handled: somebody only looks whether memory is there, as this tool does */
+	if (!mm || task->pagefault_disabled)
 		return 0;
 	ts = bpf_task_storage_get(&threads, task, 0, 0);
-	if (!ts || ts->mm != (u64)mm)
+	/* amid exec it is still that of the program that ends */
+	if (ts && ts->mm && ts->mm != (u64)mm)
+		return 0;
+	if (!ts || !ts->mm)
 		ts = thread_get(task, mm);
 	if (!ts)
 		return 0;

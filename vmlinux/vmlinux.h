@@ -193,6 +193,7 @@ struct task_struct {
 	struct thread_struct thread;
 	void *stack;
 	struct files_struct *files;
+	int pagefault_disabled;
 	char comm[16];
 };
 
