@@ -155,6 +155,10 @@ TARGET_CC  ?= gcc
 TARGET_CXX ?= g++
 TARGET_FLAGS := -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror
 
+ifeq ($(ARCH),x86)
+$(BUILD)/targets/endbr $(BUILD)/targets/endbrxx: TARGET_FLAGS += -fcf-protection=full
+endif
+
 $(BUILD)/targets/%: tests/targets/%.c | $(BUILD)/targets
 	$(call say,CC,$<)
 	$(Q)$(TARGET_CC) $(TARGET_FLAGS) $(DEPS) $< -pthread -ldl -lm -o $@

@@ -21,6 +21,7 @@
 #include "proc.bpf.h"
 #include "pyentry.bpf.h"
 #include "sample.bpf.h"
+#include "cost.bpf.h"
 #include "site.bpf.h"
 #include "mark.bpf.h"
 
@@ -92,21 +93,33 @@ int install_python(struct rt_py_install *ctx)
 SEC("uprobe")
 int on_function(struct pt_regs *ctx)
 {
-	return on_site(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx), false);
+	u64 since = forget_value(cost_begin(RT_COST_FUNCTION));
+
+	on_site(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx), false);
+	cost_end(RT_COST_FUNCTION, since);
+	return 0;
 }
 
 /* In its stead where kernel memory can be read directly. */
 SEC("uprobe")
 int on_function_direct(struct pt_regs *ctx)
 {
-	return on_site(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx), true);
+	u64 since = forget_value(cost_begin(RT_COST_FUNCTION));
+
+	on_site(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx), true);
+	cost_end(RT_COST_FUNCTION, since);
+	return 0;
 }
 
 /* --uretprobe: the return address has been popped already. */
 SEC("uretprobe")
 int on_uretprobe(struct pt_regs *ctx)
 {
-	return on_site(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx) - sizeof(long), false);
+	u64 since = forget_value(cost_begin(RT_COST_FUNCTION));
+
+	on_site(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx) - sizeof(long), false);
+	cost_end(RT_COST_FUNCTION, since);
+	return 0;
 }
 
 /* Where CPython begins a function. */
@@ -114,13 +127,16 @@ SEC("uprobe")
 int on_python_entry(struct pt_regs *ctx)
 {
 	u64 what = bpf_get_attach_cookie(ctx), first = PT_REGS_PARM1(ctx), arg = PT_REGS_PARM2(ctx);
+	u64 since = forget_value(cost_begin(RT_COST_PYTHON_ENTRY));
 
 	/* both are read: the verifier lets no pointer to a register be chosen */
 	barrier_var(first);
 	barrier_var(arg);
 	if (what == RT_PY_FRAME_FIRST)
 		arg = first;
-	return on_python_function(PT_REGS_SP(ctx), arg, what != RT_PY_FUNCTION);
+	on_python_function(PT_REGS_SP(ctx), arg, what != RT_PY_FUNCTION);
+	cost_end(RT_COST_PYTHON_ENTRY, since);
+	return 0;
 }
 
 /* PyObject_ASCII, and USDT probes ramtrace:mark. */
@@ -283,10 +299,12 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	bool own, kthread, footprint;
 	u32 kind = member, tgid;
 	s64 delta, moved;
+	u64 since;
 
 	lk.st = mm_of(mm);
 	if (!lk.st || kind >= MM_KINDS)
 		return 0;
+	since = forget_value(cost_begin(RT_COST_RSS_STAT));
 	task = bpf_get_current_task_btf();
 	kthread = task->flags & PF_KTHREAD;
 	own = task->mm == mm && !kthread;
@@ -308,6 +326,7 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	if (own)
 		look_at_change(&lk, py, mm, kind, footprint ? 0 : delta, delta);
 	account(lk.st, kind, delta, own, footprint, lk.now);
+	cost_end(RT_COST_RSS_STAT, since);
 	if (!step_pages)
 		return 0;
 	moved = rss_total(lk.st->cur) - lk.st->row_total;
@@ -370,7 +389,11 @@ done:
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch)
 {
-	return look_between(bpf_get_current_task_btf(), true);
+	u64 since = forget_value(cost_begin(RT_COST_SWITCH));
+
+	look_between(bpf_get_current_task_btf(), true);
+	cost_end(RT_COST_SWITCH, since);
+	return 0;
 }
 
 /* A handler may run on a stack of its own, from where an end on the interrupted one is not seen. */

@@ -445,6 +445,23 @@ enum rt_loss {
 	RT_LOSS_MAX = 13,
 };
 
+/* Programs that time themselves: one run in RT_COST_EVERY, on each CPU. */
+#define RT_COST_EVERY 64
+
+enum rt_cost_class {
+	RT_COST_RSS_STAT = 0,	  /* changes of RSS of traced processes */
+	RT_COST_FUNCTION = 1,	  /* entries and exits of functions */
+	RT_COST_SWITCH = 2,	  /* each of the machine */
+	RT_COST_PYTHON_ENTRY = 3, /* entries of CPython's own functions */
+	RT_COST_MAX = 4,
+};
+
+struct rt_cost {
+	__u64 runs;
+	__u64 sampled; /* runs that were timed, */
+	__u64 ns;      /* and what they took */
+};
+
 /* Checkpoints of one function. */
 struct rt_hits {
 	__u64 entries;

@@ -40,6 +40,10 @@ SCENE(signals_are_handled_on_their_own_stack, .target = "jumps", .args = {"signa
  * one that was jumped to, so the end of the first may be late and marked, but is never wrong. */
 SCENE(handlers_of_an_event_loop, .target = "jumps", .args = {"dispatch"}, .match = LOOSE)
 
+/* Probed past the endbr64 where that is the same instant, and there where it is not. */
+SCENE(entries_past_endbr64, .target = "endbr")
+SCENE(entries_past_endbr64_in_cxx, .target = "endbrxx")
+
 /* What jumps to another function is open until that returns. Where no jump is probed this cannot be
  * seen: then it ends when the other begins. */
 static void tails(const char *which, const char *const *functions)
@@ -76,6 +80,15 @@ Test(unharmed, functions_of_one_instruction, .timeout = 300)
 {
 	tails("smallest", (const char *const[]){"p_one_ret", "p_one_jmp", "p_jmp_to_ret",
 				  "p_jmp_out", "p_jmp_got", "p_tail_end", NULL});
+}
+
+Test(unharmed, a_tail_call_where_the_entry_is_probed, .timeout = 300)
+{
+	struct scene s = {.target = "endbr", .args = {"jumps"}};
+
+	harness_need_kernel();
+	play(&s, "auto", false);
+	play(&s, "auto", true);
 }
 
 Test(unharmed, exceptions_in_a_tight_loop, .timeout = 300)

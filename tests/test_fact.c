@@ -271,6 +271,21 @@ Test(fact, counters_come_back_however_many)
 	free(hits);
 }
 
+Test(fact, what_programs_and_traps_took_is_kept)
+{
+	struct fact f = { REC_COUNTERS, .counters = { .costs = { { 640, 10, 2500 }, { 0 }, { 64, 1, 90 } },
+				  .trap_ns = { 300, 700, 9000, 0 } } };
+	struct wire w = { 0 };
+	struct fact back;
+
+	cr_assert_eq(fact__emit(&f, keep, &w), 0);
+	cr_assert_eq(fact__decode(&w.rec, &back), 0);
+	cr_assert_arr_eq(back.counters.costs, f.counters.costs, sizeof(f.counters.costs));
+	cr_assert_arr_eq(back.counters.trap_ns, f.counters.trap_ns, sizeof(f.counters.trap_ns));
+	fact__clear(&back);
+	free(w.data);
+}
+
 Test(fact, a_number_of_64_bits_is_not_sent)
 {
 	struct fact host = { REC_HOST, .host = { .start_ns = (uint64_t)INT64_MAX + 1 } };

@@ -38,6 +38,22 @@ Test(list, a_spec_is_shown_with_its_functions_and_what_each_costs)
 	cr_assert_str_empty(said(2));
 }
 
+#ifdef __x86_64__
+Test(list, a_probe_that_was_moved_is_shown_where_it_is)
+{
+	static const char code[] = ".globl mine\n.type mine,@function\nmine: endbr64\npush %rbp\n"
+				   "pop %rbp\nret\n.size mine,.-mine\n";
+	char spec[300], *argv[] = { "true", NULL };
+	const char *specs[] = { spec };
+
+	write_file("a.s", code, sizeof(code) - 1);
+	run("cc -shared -nostdlib -o a.so a.s");
+	snprintf(spec, sizeof(spec), "%s:mine", path_of("a.so"));
+	cr_assert_eq(LIST(.argv = argv, .specs = specs, .n_specs = 1), 0);
+	cr_assert_said(1, "first instruction: endbr64 (stepped); probed 4 bytes on: push rbp (emulated);");
+}
+#endif
+
 Test(list, what_matches_nothing_is_shown_with_the_reason_and_is_no_failure)
 {
 	char spec[300], *argv[] = { "true", NULL };

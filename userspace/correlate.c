@@ -31,6 +31,8 @@ struct run {
 	struct rows rows;
 	struct fact host, end; /* kind 0 until they are known */
 	uint64_t loss[RT_LOSS_MAX];
+	struct rt_cost costs[RT_COST_MAX];
+	uint64_t trap_ns[4];
 	uint64_t until_ns; /* stepwise: what the last record releases, */
 	bool releasing;	   /* if it was a release */
 	bool headed, finished;
@@ -176,6 +178,15 @@ static void keep(struct fact *place, struct fact *fact)
 	*fact = (struct fact){ .kind = REC_EVENT };
 }
 
+static void take_costs(struct run *run, const struct fact_counters *counters)
+{
+	for (size_t i = 0; i < RT_COST_MAX; i++)
+		run->costs[i] = (struct rt_cost){.runs = counters->costs[i].runs,
+			.sampled = counters->costs[i].sampled,
+			.ns = counters->costs[i].ns};
+	memcpy(run->trap_ns, counters->trap_ns, sizeof(run->trap_ns));
+}
+
 static int feed_fact(struct run *run, const struct record *rec)
 {
 	struct fact fact;
@@ -198,6 +209,7 @@ static int feed_fact(struct run *run, const struct record *rec)
 		break;
 	case REC_COUNTERS:
 		memcpy(run->loss, fact.counters.loss, sizeof(run->loss));
+		take_costs(run, &fact.counters);
 		catalog__hits(run->catalog, &fact.counters);
 		break;
 	case REC_END:
@@ -283,6 +295,8 @@ static int run__summary(struct run *run)
 		.catalog = run->catalog,
 	};
 	memcpy(sum->loss, run->loss, sizeof(sum->loss));
+	memcpy(sum->costs, run->costs, sizeof(sum->costs));
+	memcpy(sum->trap_ns, run->trap_ns, sizeof(sum->trap_ns));
 	err = catalog__spec_stats(run->catalog, &sum->specs, &sum->n_specs);
 	if (!err)
 		err = labels__judge(rows->labels, sum->specs, sum->n_specs, run__saw_entries(run));

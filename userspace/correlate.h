@@ -78,6 +78,8 @@ struct run_summary {
 	uint64_t rows, rows_inexact, rows_unstable;
 	uint64_t orphans; /* checkpoints of functions that no fact describes: they gave no row */
 	uint64_t loss[RT_LOSS_MAX];
+	struct rt_cost costs[RT_COST_MAX]; /* all 0: not measured */
+	uint64_t trap_ns[4]; /* by enum cost_class */
 	const struct spec_stat *specs;
 	size_t n_specs;
 	const struct label_stat *labels; /* of both ends, in profile order */

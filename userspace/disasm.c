@@ -311,6 +311,13 @@ static bool table_leads_inside(struct sweep *sw, const x86_op_mem *mem)
 	       piece_at(sw, first);
 }
 
+/* To a place within, which is not known. */
+static int by_table(struct sweep *sw)
+{
+	sw->out->tables = true;
+	return 0;
+}
+
 static int indirect_jump(struct sweep *sw, const cs_x86_op *op)
 {
 	uint64_t addr = sw->insn->address;
@@ -318,16 +325,16 @@ static int indirect_jump(struct sweep *sw, const cs_x86_op *op)
 	bool indexed, empty;
 
 	if (has_notrack(sw->insn))
-		return 0;
+		return by_table(sw);
 	if (op->type == X86_OP_MEM && op->mem.base == X86_REG_RIP)
 		return add_exit(sw, addr, true); /* a slot of the GOT */
 	indexed = op->type == X86_OP_MEM ? op->mem.index != X86_REG_INVALID && op->mem.scale == 8 :
 					   loaded_by_index(sw, op->reg);
 	if (op->type == X86_OP_REG ? adds_table_entry(sw) : table_leads_inside(sw, &op->mem))
-		return 0;
+		return by_table(sw);
 	empty = !elf__frame(sw->elf, addr, &frame);
 	if (empty && !frame.at_entry_depth)
-		return 0;
+		return by_table(sw);
 	if ((empty && !indexed) || sw->cet)
 		return add_exit(sw, addr, true);
 	incomplete(sw, "an indirect jump may be a jump table");

@@ -34,6 +34,7 @@ struct func_exits {
 	struct func_exit *exits;
 	size_t n;
 	bool complete;	  /* every way out that the code shows is in the list */
+	bool tables;	  /* some jump leads by a table to places within that are not known */
 	const char *why;  /* when not complete: a constant string */
 };
 
@@ -44,5 +45,17 @@ struct func_exits {
  */
 int disasm_exits(struct elf_file *elf, const struct elf_func *func, struct func_exits *out);
 void func_exits__clear(struct func_exits *e);
+
+/* A function's entry. */
+struct entry_site {
+	uint64_t addr, size; /* of the function; size 0: unknown */
+	unsigned int skip;   /* bytes that the probe goes past the first instruction */
+};
+
+/*
+ * Finds for each function of one file the cheapest instruction that is as good as its first: see
+ * disasm_entry.c. All bytes of code of the file are looked through, once for all. 0 or -errno.
+ */
+int disasm_entries(struct elf_file *elf, struct entry_site *sites, size_t n);
 
 #endif

@@ -5,12 +5,15 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include "disasm.h"
 #include "out.h"
 
 enum {
 	MAX_TEXT = 16 << 10,   /* bytes of one string: a command line may be of any length */
 	MAX_LIST = 128 << 10,  /* bytes of a list after which another record is begun */
 	MAX_HITS = 4096,       /* likewise */
+	MAX_TRAPS = sizeof(((struct fact_counters *)0)->trap_ns) / sizeof(uint64_t),
+	MAX_COSTS = sizeof(((struct fact_counters *)0)->costs) / sizeof(struct fact_cost),
 	MAX_LOSS = sizeof(((struct fact_counters *)0)->loss) / sizeof(uint64_t),
 };
 
@@ -245,6 +248,35 @@ static int encode_hit(json_t *list, const struct fact_hits *hit)
 	return json_array_append_new(list, obj) ? -ENOMEM : 0;
 }
 
+/* One array of three numbers for each class; nothing where nothing ran. */
+static int encode_costs(json_t *obj, const struct fact_counters *counters)
+{
+	size_t n = MAX_COSTS;
+	json_t *list = NULL, *value;
+	int err;
+
+	while (n && !counters->costs[n - 1].runs)
+		n--;
+	if (n)
+		list = add_list(obj, "costs");
+	for (size_t i = 0; i < n; i++) {
+		const struct fact_cost *c = &counters->costs[i];
+
+		if (c->runs > INT64_MAX || c->sampled > INT64_MAX || c->ns > INT64_MAX)
+			return -EOVERFLOW;
+		if (json_array_append_new(list, json_pack("[I,I,I]", (json_int_t)c->runs,
+						(json_int_t)c->sampled, (json_int_t)c->ns)))
+			return -ENOMEM;
+	}
+	list = counters->trap_ns[COST_EMULATED] ? add_list(obj, "trap_ns") : NULL;
+	for (size_t i = 0; list && i < MAX_TRAPS; i++) {
+		err = json_u64(counters->trap_ns[i], &value);
+		if (err || json_array_append_new(list, value))
+			return err ? err : -ENOMEM;
+	}
+	return 0;
+}
+
 /* All losses; from hit *next on, as many as one record should have. */
 static int encode_counters(json_t *obj, const struct fact_counters *counters, size_t *next)
 {
@@ -258,6 +290,9 @@ static int encode_counters(json_t *obj, const struct fact_counters *counters, si
 		if (err)
 			return err;
 	}
+	err = encode_costs(obj, counters);
+	if (err)
+		return err;
 	list = add_list(obj, "hits");
 	if (!list)
 		return -ENOMEM;
@@ -442,6 +477,30 @@ static int decode_hit(const json_t *obj, struct fact_hits *hit)
 	return err;
 }
 
+/* Tapes of before have none. */
+static int decode_costs(const json_t *obj, struct fact_counters *counters)
+{
+	const json_t *list = json_object_get(obj, "costs");
+	int err = 0;
+
+	if (list && !json_is_array(list))
+		return -EBADMSG;
+	for (size_t i = 0; !err && i < json_array_size(list) && i < MAX_COSTS; i++) {
+		const json_t *three = json_array_get(list, i);
+		struct fact_cost *c = &counters->costs[i];
+
+		err = take_u64(json_array_get(three, 0), &c->runs);
+		if (!err)
+			err = take_u64(json_array_get(three, 1), &c->sampled);
+		if (!err)
+			err = take_u64(json_array_get(three, 2), &c->ns);
+	}
+	list = json_object_get(obj, "trap_ns");
+	for (size_t i = 0; !err && i < json_array_size(list) && i < MAX_TRAPS; i++)
+		err = take_u64(json_array_get(list, i), &counters->trap_ns[i]);
+	return err;
+}
+
 static int decode_counters(const json_t *obj, struct fact_counters *counters)
 {
 	const json_t *list = json_object_get(obj, "loss");
@@ -452,6 +511,8 @@ static int decode_counters(const json_t *obj, struct fact_counters *counters)
 		return -EBADMSG;
 	for (size_t i = 0; !err && i < json_array_size(list) && i < MAX_LOSS; i++)
 		err = take_u64(json_array_get(list, i), &counters->loss[i]);
+	if (!err)
+		err = decode_costs(obj, counters);
 	if (err)
 		return err;
 	err = open_list(obj, "hits", sizeof(*counters->hits), &counters->n_hits, &hits);

@@ -81,6 +81,10 @@ struct fact_maps {
  * functions in several records, each with all the losses. */
 struct fact_counters {
 	uint64_t loss[16]; /* by enum rt_loss; unknown ones are ignored */
+	struct fact_cost {
+		uint64_t runs, sampled, ns; /* as in struct rt_cost */
+	} costs[8]; /* by enum rt_cost_class; all 0: not measured */
+	uint64_t trap_ns[4]; /* by enum cost_class; 0: not measured */
 	struct fact_hits {
 		unsigned int func;
 		uint64_t entries, returns;

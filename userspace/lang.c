@@ -86,6 +86,12 @@ static const char *const texts[TEXT_COUNT_][2] = {
 	[TEXT_ORPHANS] = { "属于未知函数的事件", "events of functions that nothing describes" },
 	[TEXT_LOSSES] = { "丢失", "Lost" },
 	[TEXT_NONE] = { "无", "nothing" },
+	[TEXT_COL_TOOK] = { "约耗 ms", "about ms" },
+	[TEXT_COST] = { "BPF 程序耗时（不含陷入，抽样估计）", "BPF programs took (estimated, without traps)" },
+	[TEXT_COST_0 + RT_COST_RSS_STAT] = { "RSS 变化", "changes of RSS" },
+	[TEXT_COST_0 + RT_COST_FUNCTION] = { "函数探针", "probes of functions" },
+	[TEXT_COST_0 + RT_COST_SWITCH] = { "进程切换", "switches of the machine" },
+	[TEXT_COST_0 + RT_COST_PYTHON_ENTRY] = { "Python 入口", "Python entries" },
 
 	[TEXT_LOSS_0 + RT_LOSS_RING] = { "环形缓冲区已满", "ring buffer full" },
 	[TEXT_LOSS_0 + RT_LOSS_PROC_MAP] = { "进程过多", "too many processes" },

@@ -92,6 +92,10 @@ enum lang_text {
 	TEXT_ORPHANS,
 	TEXT_LOSSES,
 	TEXT_NONE,
+	TEXT_COST,
+	TEXT_COL_TOOK, /* column: what the probes of a function cost in all */
+	TEXT_COST_0, /* one for each enum rt_cost_class, in its order */
+	TEXT_COST_LAST = TEXT_COST_0 + RT_COST_MAX - 1,
 	TEXT_LOSS_0, /* one for each enum rt_loss, in its order */
 	TEXT_LOSS_LAST = TEXT_LOSS_0 + RT_LOSS_MAX - 1,
 	TEXT_COUNT_

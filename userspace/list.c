@@ -40,13 +40,17 @@ static int __attribute__((format(printf, 1, 2))) print_line(const char *fmt, ...
 static int print_function(void *ctx, const struct probe_info *f)
 {
 	int err = print_line("    %s", f->name);
+	char moved[160] = "";
 
+	if (f->skip)
+		snprintf(moved, sizeof(moved), "; probed %u bytes on: %s (%s)", f->skip, f->probed,
+			f->cost);
 	if (!err)
 		err = print_line("      %s, address 0x%llx, file offset 0x%llx, from %s", f->file,
 			(unsigned long long)f->addr, (unsigned long long)f->offset, f->source);
 	if (!err)
-		err = print_line("      first instruction: %s (%s); return: %s", f->instruction, f->cost,
-			f->returns);
+		err = print_line("      first instruction: %s (%s)%s; return: %s", f->instruction,
+			f->first_cost, moved, f->returns);
 	return err;
 }
 

@@ -115,11 +115,12 @@ static int describe(struct search *s, struct planned *f, const char *name, const
 	char text[64] = "";
 
 	f->addr = addr;
-	f->cost = disasm_cost(s->elf, addr, text, sizeof(text));
+	f->cost = f->first_cost = disasm_cost(s->elf, addr, text, sizeof(text));
 	f->name = strdup(name);
 	f->source = strdup(source);
 	f->instruction = strdup(text);
-	return f->name && f->source && f->instruction ? 0 : -ENOMEM;
+	f->probed = strdup(text);
+	return f->name && f->source && f->instruction && f->probed ? 0 : -ENOMEM;
 }
 
 static int on_elf_func(void *ctx, const struct elf_func *sym)
@@ -139,6 +140,7 @@ static int on_elf_func(void *ctx, const struct elf_func *sym)
 		return -ENOMEM;
 	if (!f->name)
 		err = describe(s, f, sym->demangled, sym->source, sym->addr);
+	f->size = sym->size;
 	if (!err && spec__wants_return(spec))
 		err = plan_return(s, f, sym);
 	return err ? err : func_add_spec(f, s->spec);
@@ -251,6 +253,49 @@ int plan__search(struct plan *plan, const struct plan_config *config, unsigned i
 	return 0;
 }
 
+/* --- sites ----------------------------------------------------------------------------------------- */
+
+uint64_t planned__site(const struct planned *f)
+{
+	return f->offset + f->skip;
+}
+
+static int move_entry(struct planned *f, struct elf_file *elf, unsigned int skip)
+{
+	char text[64] = "", *probed;
+
+	f->skip = skip;
+	f->cost = disasm_cost(elf, f->addr + skip, text, sizeof(text));
+	probed = strdup(text);
+	if (!probed)
+		return -ENOMEM;
+	free(f->probed);
+	f->probed = probed;
+	for (size_t i = 0; i < f->exits.n; i++) /* a ret is never cheap */
+		if (f->exits.exits[i].offset == planned__site(f))
+			f->flags |= RT_FN_TAIL_AT_ENTRY;
+	return 0;
+}
+
+int plan__settle(struct plan *plan, size_t from, struct elf_file *elf)
+{
+	struct entry_site *sites = calloc(plan->n - from + 1, sizeof(*sites));
+	int err;
+
+	if (!sites)
+		return -ENOMEM;
+	for (size_t i = from; i < plan->n; i++)
+		if (plan->funcs[i].cost >= COST_STEPPED)
+			sites[i - from] = (struct entry_site){.addr = plan->funcs[i].addr,
+				.size = plan->funcs[i].size};
+	err = disasm_entries(elf, sites, plan->n - from);
+	for (size_t i = from; !err && i < plan->n; i++)
+		if (sites[i - from].skip)
+			err = move_entry(&plan->funcs[i], elf, sites[i - from].skip);
+	free(sites);
+	return err;
+}
+
 /* Does this exit lead to the first instruction of a function that is being probed, too? */
 static uint32_t tail_flag(const struct plan *plan, size_t from, const struct planned *f,
 	const struct func_exit *e)
@@ -272,7 +317,7 @@ size_t plan__sites(const struct plan *plan, size_t from, unsigned int id, struct
 		const struct func_exit *e = &f->exits.exits[i];
 
 		/* a ret is single-stepped, a jump is emulated */
-		if (e->offset == f->offset)
+		if (e->offset == planned__site(f))
 			entry |= tail_flag(plan, from, f, e);
 		else if (e->tail)
 			out[n++] = (struct uprobe_site){.offset = e->offset,
@@ -281,7 +326,7 @@ size_t plan__sites(const struct plan *plan, size_t from, unsigned int id, struct
 			out[n++] = (struct uprobe_site){.offset = e->offset,
 				.cookie = RT_COOKIE(id, f->flags | RT_FN_STEPPED, RT_SITE_RET)};
 	}
-	out[0] = (struct uprobe_site){.offset = f->offset,
+	out[0] = (struct uprobe_site){.offset = planned__site(f),
 		.cookie = RT_COOKIE(id, entry, RT_SITE_ENTRY),
 		.semaphore = f->semaphore};
 	return n;
@@ -295,6 +340,7 @@ void plan__clear(struct plan *plan)
 		free(f->name);
 		free(f->source);
 		free(f->instruction);
+		free(f->probed);
 		free(f->specs);
 		func_exits__clear(&f->exits);
 	}

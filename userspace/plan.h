@@ -18,9 +18,11 @@
 /* A function to probe. Its id is its place in the plan. */
 struct planned {
 	unsigned int file; /* the caller's number of the file */
-	uint64_t addr, offset, semaphore;
-	char *name, *source, *instruction;
-	enum cost_class cost;
+	uint64_t addr, size, offset, semaphore; /* size 0: unknown, or not a function */
+	unsigned int skip; /* bytes from its first instruction to the one that is probed */
+	char *name, *source;
+	char *instruction, *probed; /* the first, and the one that is probed */
+	enum cost_class first_cost, cost; /* of these */
 	const char *returns; /* in words */
 	uint32_t flags;	     /* enum rt_func_flags */
 	unsigned int *specs; /* which mean it, ascending */
@@ -52,6 +54,13 @@ struct plan_found {
 int plan__search(struct plan *plan, const struct plan_config *config, unsigned int spec,
 	struct elf_file *elf, unsigned int file, const char *path, struct plan_found *found, char *err,
 	size_t len);
+/*
+ * Once all specs were searched for in `elf`: moves the entry probes of functions from `from` on past
+ * first instructions that cost the target a second trap. 0 or -errno.
+ */
+int plan__settle(struct plan *plan, size_t from, struct elf_file *elf);
+/* Where the function's entry is probed, in the file. */
+uint64_t planned__site(const struct planned *f);
 /* Where the function's probes go: its entry, then its exits. out has room for 1 + exits.n. Functions
  * from `from` on are being probed with it: jumps that lead to them are marked. How many. */
 size_t plan__sites(const struct plan *plan, size_t from, unsigned int id, struct uprobe_site *out);

@@ -168,7 +168,7 @@ static int attach_new(struct probes *p, const char *path, char *err, size_t len)
 	for (size_t i = p->attached; i < p->plan.n; i++) {
 		n += plan__sites(&p->plan, p->attached, i, sites + n);
 		if ((p->plan.funcs[i].flags & RT_FN_RETURNS) && p->config.returns == RETURN_URETPROBE)
-			rets[n_rets++] = (struct uprobe_site){.offset = p->plan.funcs[i].offset,
+			rets[n_rets++] = (struct uprobe_site){.offset = planned__site(&p->plan.funcs[i]),
 				.cookie = RT_COOKIE(i, p->plan.funcs[i].flags, RT_SITE_RET)};
 	}
 	if (!p->config.multi && n + n_rets > 20)
@@ -247,6 +247,8 @@ static int take_file(struct probes *p, const struct file_id *id, char *err, size
 	ret = files__add(&p->files, id, elf__build_id(elf));
 	if (!ret)
 		ret = search_file(p, id, elf, p->files.n - 1, err, len);
+	if (!ret)
+		ret = plan__settle(&p->plan, p->attached, elf);
 	if (!ret)
 		ret = tell_funcs(p);
 	if (!ret && p->config.session)
@@ -479,6 +481,9 @@ int probes__each(const struct probes *p, size_t spec, probe_fn *fn, void *ctx)
 			.name = f->name,
 			.source = f->source,
 			.instruction = f->instruction,
+			.first_cost = cost_class_name(f->first_cost),
+			.probed = f->probed,
+			.skip = f->skip,
 			.cost = cost_class_name(f->cost),
 			.returns = f->returns,
 			.addr = f->addr,

@@ -62,7 +62,10 @@ void probes__describe(const struct probes *p, size_t i, struct fact *fact, char 
 /* One probed function, for --list. */
 struct probe_info {
 	unsigned int id, spec;
-	const char *file, *name, *source, *instruction, *cost, *returns;
+	const char *file, *name, *source, *returns;
+	const char *instruction, *first_cost; /* the first of the function, */
+	const char *probed, *cost;	      /* and the one that is probed, */
+	unsigned int skip;		      /* this many bytes further on */
 	uint64_t addr, offset;
 };
 typedef int probe_fn(void *ctx, const struct probe_info *info);

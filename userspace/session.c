@@ -498,6 +498,23 @@ void session__losses(const struct session *s, uint64_t loss[RT_LOSS_MAX])
 	}
 }
 
+void session__costs(const struct session *s, struct rt_cost costs[RT_COST_MAX])
+{
+	struct rt_cost per_cpu[RT_MAX_CPUS];
+
+	for (uint32_t i = 0; i < RT_COST_MAX; i++) {
+		costs[i] = (struct rt_cost){0};
+		if (bpf_map__lookup_elem(s->bpf->maps.costs, &i, sizeof(i), per_cpu,
+			    s->cpus * sizeof(*per_cpu), 0))
+			continue;
+		for (int cpu = 0; cpu < s->cpus; cpu++) {
+			costs[i].runs += per_cpu[cpu].runs;
+			costs[i].sampled += per_cpu[cpu].sampled;
+			costs[i].ns += per_cpu[cpu].ns;
+		}
+	}
+}
+
 struct rt_hits session__missed(const struct session *s, unsigned int func)
 {
 	struct rt_hits per_cpu[RT_MAX_CPUS], sum = {0};

@@ -91,19 +91,26 @@ static int link_multi(int prog_fd, const char *path, const uint64_t *offsets, co
 	return fd < 0 ? -errno : fd;
 }
 
-/* A program that returns 0, loaded for uprobe_multi, then linked to a file that cannot be one: the
- * kernel that knows the type complains of the path, others of the type. */
-bool uprobe_has_multi(void)
+int uprobe_empty_program(void)
 {
 	static const struct bpf_insn insns[] = {
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = ATTACH_TRACE_UPROBE_MULTI);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "multi_probe", "GPL", insns, 2, &opts);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* An empty program linked to a file that cannot be one: the kernel that knows the type complains of
+ * the path, others of the type. */
+bool uprobe_has_multi(void)
+{
 	uint64_t offset = 0;
 	int prog, link;
 
-	prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "multi_probe", "GPL", insns, 2, &opts);
+	prog = uprobe_empty_program();
 	if (prog < 0)
 		return false;
 	link = link_multi(prog, "/", &offset, NULL, NULL, 1, false, 0);

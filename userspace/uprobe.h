@@ -29,6 +29,9 @@ size_t uprobe_links__count(const struct uprobe_links *links); /* sites attached 
 /* Does this kernel have uprobe_multi? Tried, not guessed from its version. */
 bool uprobe_has_multi(void);
 
+/* A program for uprobe_multi that does nothing: its descriptor, or -errno. */
+int uprobe_empty_program(void);
+
 /* To be set on a program before it is loaded, where uprobe_has_multi(). */
 void uprobe_prepare_multi(struct bpf_program *prog);
 

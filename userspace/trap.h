@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What this machine takes to get from a probed instruction to its program and back. */
+#ifndef TRAP_H
+#define TRAP_H
+
+#include <stdint.h>
+#include "disasm.h"
+
+struct trap_costs {
+	uint64_t ns[COST_INVALID]; /* by enum cost_class; 0: not known */
+};
+
+/* Measured on functions of the tool's own, with a program that does nothing; takes about 40 ms, most of
+ * them the kernel's time to detach. 0; -ENOTSUP where there is no uprobe_multi; -errno. */
+int trap_calibrate(struct trap_costs *out);
+
+#endif
