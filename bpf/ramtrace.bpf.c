@@ -278,6 +278,8 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	lk.st = mm_of(mm);
 	if (!lk.st || kind >= MM_KINDS)
 		return 0;
+	/* or the compiler, which knows it to be small now, leaves out what shows that to the verifier */
+	barrier_var(kind);
 	task = bpf_get_current_task_btf();
 	kthread = task->flags & PF_KTHREAD;
 	own = task->mm == mm && !kthread;
