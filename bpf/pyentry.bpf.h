@@ -37,6 +37,18 @@ static __always_inline u64 *py_cold_slot(struct thread_state *ts, u64 code, u64 
 	return &ts->py_cold[code >> 5 & (PY_COLD - 1)];
 }
 
+/* What begins to run was told of when its frame was made. */
+static __always_inline bool py_has_begun(const struct look *lk)
+{
+	struct thread_state *ts = lk->ts;
+	struct span *s = lk->py_runs && ts->depth ? span_at(ts, ts->depth - 1) : NULL;
+
+	if (!s || !(s->flags & SPAN_PYTHON) || s->sp || !py_is_same_call(lk, s))
+		return false;
+	s->flags &= ~SPAN_PUSHED;
+	return true;
+}
+
 /* The look at such an entry. `o` is what begins, but for where it lies. */
 static __always_inline void python_begins(struct look *lk, struct task_struct *task,
 	struct mm_struct *mm, struct rt_py *py, struct py_opening *o)
@@ -52,6 +64,10 @@ static __always_inline void python_begins(struct look *lk, struct task_struct *t
 		return;
 	report_spans(lk, task, py);
 	look_done(lk, 0);
+	if (py_has_begun(lk)) {
+		look_settle(lk, task, py, 0);
+		return;
+	}
 	o->frame = 0; /* where it will be is known for some; that it is there yet, for none */
 	o->depth = lk->pt->depth + 1;
 	o->caller = lk->pt->depth > lk->pt->floor ? py_record(lk->pt, lk->pt->depth)->code : 0;
@@ -80,6 +96,7 @@ static __always_inline int on_python_function(u64 sp, u64 arg, bool is_frame)
 	if (!py)
 		return 0;
 	o.code = py_entered(py, arg, is_frame);
+	lk.py_runs = is_frame ? o.code : 0;
 	cold = py_cold_slot(lk.ts, o.code, &mark);
 	if (!o.code || *cold == mark)
 		return 0;

@@ -321,6 +321,9 @@ Test(python, functions_that_are_over_at_once, .timeout = 600)
 			py_count(&r, "tiny", "entry", NULL));
 		cr_expect_eq(py_count(&r, "tiny", "return", NULL), 10, "%s", py->name);
 		cr_expect_eq(py_count(&r, "pair", "return", NULL), 1, "%s", py->name);
+		cr_expect_eq(py_count(&r, "plain", "entry", NULL), 3, "%s: %zu", py->name,
+			py_count(&r, "plain", "entry", NULL));
+		cr_expect_eq(py_count(&r, "plain", "return", NULL), 3, "%s", py->name);
 		json_array_foreach(r.rows, i, row)
 			if (py_is_row(row) && strcmp(py_name(row), "first"))
 				cr_expect(row_int(row, "delta") <= 16384 && row_true(row, "exact"), "%s: %s",
