@@ -75,7 +75,7 @@ int python__collections(pid_t pid, const struct rt_py *py, uint64_t *count);
  * of them are entered without a call, those from call sites that are cold (see python_entry.c).
  */
 enum {
-	PYTHON_SITES = 2,
+	PYTHON_SITES = 6,
 };
 
 struct python_sites {
