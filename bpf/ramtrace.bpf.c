@@ -116,9 +116,9 @@ int on_python_entry(struct pt_regs *ctx)
 	/* both are read: the verifier lets no pointer to a register be chosen */
 	barrier_var(first);
 	barrier_var(arg);
-	if (what == RT_PY_FRAME_FIRST)
+	if (what == RT_PY_FRAME_FIRST || what == RT_PY_CODE)
 		arg = first;
-	return on_python_function(PT_REGS_SP(ctx), arg, what != RT_PY_FUNCTION);
+	return on_python_function(PT_REGS_SP(ctx), arg, what);
 }
 
 /* PyObject_ASCII, and USDT probes ramtrace:mark. */

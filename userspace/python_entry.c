@@ -14,16 +14,18 @@
  *	(3.11) from that: 0x30 and 0x4c in both
  * One function must fit all of it, and no other.
  *
- * The compiler may have made more of it, for some of the places that call it (gcc: constprop). These
- * begin like it, with the function in the same register, call in part what it calls, and are called by
- * _PyEval_EvalFrameDefault as well.
+ * The compiler may have made more of it, for some of the places that call it (gcc: constprop).
+ * These begin like it, with the function in the same register, call in part what it calls, and are
+ * called by _PyEval_EvalFrameDefault as well.
  *
  * Where _PyEval_Vector was inlined together with what it calls, a function that is called from C
- * never passes any of them: then _PyEval_EvalFrameDefault, which from 3.11 on runs for these only, is
- * another place. _PyFunction_Vectorcall and PyEval_EvalCode show it. The first is not exported in 3.13
- * and 3.14: there it is the function whose address PyFunction_NewWithQualName, which is, puts into
- * each function object, as the only one that it knows. Where the call is not seen, the place is taken
- * too: to see an entry twice does no harm (bpf/pyentry.bpf.h), not to see it would.
+ * never passes any of them: then _PyEval_EvalFrameDefault, which from 3.11 on runs for these only,
+ * is another place. _PyFunction_Vectorcall shows it. That is not exported in 3.13 and 3.14: there
+ * it is the function whose address PyFunction_NewWithQualName, which is, puts into each function
+ * object, as the only one that it knows. Where the call is not seen, the place is taken too: to see
+ * an entry twice does no harm (bpf/pyentry.bpf.h), not to see it would. So it is where the compiler
+ * made more of one function, since it will have inlined that in others than these two. Where only
+ * PyEval_EvalCode shows it, that is the other place: it is hit by modules and exec() alone.
  */
 #include <capstone/capstone.h>
 #include <errno.h>
@@ -36,6 +38,7 @@
 #define PUSH   "_PyEvalFramePushAndInit"
 #define VECTOR "_PyFunction_Vectorcall"
 #define MAKER  "PyFunction_NewWithQualName"
+#define CODE   "PyEval_EvalCode"
 
 static int on_function(void *ctx, const struct elf_func *func)
 {
@@ -94,8 +97,9 @@ static bool calls_it(const struct calls *c, uint64_t to)
 	return false;
 }
 
-/* Where a direct call, or a jump out of [start, end), leads; 0: nowhere. */
-static uint64_t target_of(const cs_insn *insn, uint64_t start, uint64_t end)
+/* Where a direct call, or a jump out of [start, end), leads, also by a stub; 0: nowhere. */
+static uint64_t target_of(const struct elf_file *elf, const cs_insn *insn, uint64_t start,
+	uint64_t end)
 {
 	const uint8_t *code = insn->bytes;
 	uint64_t to;
@@ -106,7 +110,9 @@ static uint64_t target_of(const cs_insn *insn, uint64_t start, uint64_t end)
 		return 0;
 	memcpy(&rel, code + insn->size - 4, sizeof(rel));
 	to = insn->address + insn->size + rel;
-	return to >= start && to < end ? 0 : to;
+	if (to >= start && to < end)
+		return 0;
+	return elf__plt_target(elf, to) ?: to;
 }
 
 /* Adds what the code in [start, end) calls; with `pointers`, only that whose result is soon
@@ -133,7 +139,7 @@ static void find_calls(const struct elf_file *elf, uint64_t start, uint64_t end,
 		if (called && since <= LOOK_AHEAD && insn->size == 3 &&
 			!memcmp(insn->bytes, "\x48\x85\xc0", 3))
 			add_call(out, called);
-		to = target_of(insn, start, end);
+		to = target_of(elf, insn, start, end);
 		if (!to)
 			continue;
 		if (!pointers || insn->bytes[0] != 0xe8)
@@ -147,9 +153,10 @@ static void find_calls(const struct elf_file *elf, uint64_t start, uint64_t end,
 	cs_close(&cs);
 }
 
-/* All calls of a function, also those in pieces of it that lie elsewhere, as what is seldom run does:
- * there a jump leads into the midst. */
-static void find_all_calls(const struct elf_file *elf, uint64_t start, uint64_t end, struct calls *out)
+/* All calls of a function, also those in pieces of it that lie elsewhere, as what is seldom run
+ * does: there a jump leads into the midst. */
+static void find_all_calls(const struct elf_file *elf, uint64_t start, uint64_t end,
+	struct calls *out)
 {
 	size_t first = out->n, last;
 	struct elf_frame frame;
@@ -259,7 +266,7 @@ static bool takes_function(const struct elf_file *elf, uint64_t start)
 /* What the exported functions call, and what these do. */
 static void find_callees(struct elf_file *elf, const struct elf_func *eval, struct calls *out)
 {
-	static const char *const roots[] = { "PyEval_EvalCode", VECTOR };
+	static const char *const roots[] = { CODE, VECTOR };
 	struct elf_frame frame;
 	struct elf_func root;
 	size_t first;
@@ -299,7 +306,7 @@ out:
 	return fits == 1 ? found : 0;
 }
 
-/* What the instruction puts down as a constant or an address, other than to go there; 0: nothing. */
+/* What the instruction puts down as a constant or an address; 0: nothing. */
 static uint64_t constant_of(const cs_insn *insn)
 {
 	const cs_x86 *x = &insn->detail->x86;
@@ -388,7 +395,8 @@ static bool calls_any(const struct calls *calls, const struct calls *makers)
 }
 
 /* Does the function pass one of them on its way to what runs the frame, or what it calls? */
-static bool passes(struct elf_file *elf, struct elf_frame f, uint64_t eval, const struct calls *makers)
+static bool passes(struct elf_file *elf, struct elf_frame f, uint64_t eval,
+	const struct calls *makers)
 {
 	struct calls *calls = calloc(1, sizeof(*calls)), *deeper = calloc(1, sizeof(*deeper));
 	bool found = false;
@@ -413,16 +421,22 @@ static bool passes(struct elf_file *elf, struct elf_frame f, uint64_t eval, cons
 /* Was all of the way from C to a frame inlined, or is that not known? */
 static bool is_inlined(struct elf_file *elf, uint64_t eval, const struct calls *makers)
 {
-	struct elf_func func, code;
-	struct elf_frame vector;
+	struct elf_func func;
+	struct elf_frame f;
 
 	if (lookup(elf, VECTOR, &func))
-		vector = (struct elf_frame){.start = func.addr, .end = func.addr + func.size};
-	else if (!lookup(elf, MAKER, &func) || !find_taken(elf, &func, &vector))
+		f = (struct elf_frame){.start = func.addr, .end = func.addr + func.size};
+	else if (!lookup(elf, MAKER, &func) || !find_taken(elf, &func, &f))
 		return true;
-	return !lookup(elf, "PyEval_EvalCode", &code) || !passes(elf, vector, eval, makers) ||
-	       !passes(elf, (struct elf_frame){.start = code.addr, .end = code.addr + code.size},
-		       eval, makers);
+	return !passes(elf, f, eval, makers);
+}
+
+/* The same of code that is executed and is no function's. */
+static bool is_code_inlined(struct elf_file *elf, const struct elf_func *func, uint64_t eval,
+	const struct calls *makers)
+{
+	return !passes(elf, (struct elf_frame){.start = func->addr, .end = func->addr + func->size},
+		eval, makers);
 }
 
 #else
@@ -441,6 +455,12 @@ static bool is_inlined(struct elf_file *elf, uint64_t eval, const struct calls *
 	return true; /* not known */
 }
 
+static bool is_code_inlined(struct elf_file *elf, const struct elf_func *func, uint64_t eval,
+	const struct calls *makers)
+{
+	return false;
+}
+
 #endif
 
 /* All but the last, once the first is known. */
@@ -448,6 +468,7 @@ static int add_makers(struct elf_file *elf, const struct elf_func *eval, uint64_
 	struct python_sites *out)
 {
 	struct calls *makers = calloc(1, sizeof(*makers));
+	struct elf_func code;
 	int64_t offset;
 
 	if (!makers)
@@ -459,8 +480,10 @@ static int add_makers(struct elf_file *elf, const struct elf_func *eval, uint64_
 		if (offset >= 0)
 			add_site(out, offset, PUSH);
 	}
-	if (is_inlined(elf, eval->addr, makers))
+	if (makers->n > 1 || is_inlined(elf, eval->addr, makers))
 		add_site(out, eval->offset, EVAL);
+	else if (lookup(elf, CODE, &code) && is_code_inlined(elf, &code, eval->addr, makers))
+		add_site(out, code.offset, CODE);
 	free(makers);
 	return out->n ? 0 : -ENOENT;
 }
