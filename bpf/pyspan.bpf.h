@@ -129,6 +129,17 @@ static long py_match_ref(u32 i, struct look *lk)
 }
 
 /*
+ * Is that the entry of a function whose frame was made by a call that was seen, too? Both were called
+ * by the same function, in C.
+ */
+#define PY_SAME_CALL 512
+
+static __always_inline bool py_is_same_call(const struct look *lk, const struct span *s)
+{
+	return (s->flags & SPAN_PUSHED) && s->ret == lk->py_runs && lk->sp - s->own < PY_SAME_CALL;
+}
+
+/*
  * A span that was seen by its entry and has no frame yet. It has returned unless the thread is still
  * where it entered: below the stack pointer of then, or back in the interpreter that is about to
  * use the frame, and the caller's instruction is the same.
@@ -139,7 +150,9 @@ static __always_inline bool py_entering(struct look *lk, const struct py_ref *re
 
 	if (!s || s->sp || !lk->pt->top_still)
 		return false;
-	return lk->py_entry ? lk->sp < s->own : lk->sp <= s->own + sizeof(long);
+	if (lk->py_entry)
+		return lk->sp < s->own || py_is_same_call(lk, s);
+	return lk->sp <= s->own + sizeof(long);
 }
 
 /* bpf_loop callback: spans whose frames may lie inside of those that could be taken in. */
@@ -309,7 +322,7 @@ static __noinline int py_open(struct look *lk, struct rt_py *py, const struct py
 	s->sp = o->frame;
 	s->ret = o->code;
 	s->func = o->func & PY_FN_ID;
-	s->flags = SPAN_PYTHON;
+	s->flags = SPAN_PYTHON | (lk->py_entry && !lk->py_runs ? SPAN_PUSHED : 0);
 	s->ordinal = pt->n_refs;
 	s->id = ++ts->made;
 	s->pages = ts->pages;

@@ -132,9 +132,9 @@ int on_python_entry(struct pt_regs *ctx)
 	/* both are read: the verifier lets no pointer to a register be chosen */
 	barrier_var(first);
 	barrier_var(arg);
-	if (what == RT_PY_FRAME_FIRST)
+	if (what == RT_PY_FRAME_FIRST || what == RT_PY_CODE)
 		arg = first;
-	on_python_function(PT_REGS_SP(ctx), arg, what != RT_PY_FUNCTION);
+	on_python_function(PT_REGS_SP(ctx), arg, what);
 	cost_end(RT_COST_PYTHON_ENTRY, since);
 	return 0;
 }
@@ -304,6 +304,8 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	lk.st = mm_of(mm);
 	if (!lk.st || kind >= MM_KINDS)
 		return 0;
+	/* or the compiler, which knows it to be small now, leaves out what shows that to the verifier */
+	barrier_var(kind);
 	since = forget_value(cost_begin(RT_COST_RSS_STAT));
 	task = bpf_get_current_task_btf();
 	kthread = task->flags & PF_KTHREAD;

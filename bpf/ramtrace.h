@@ -318,7 +318,8 @@ enum rt_py_want {
 enum rt_py_entry {
 	RT_PY_FUNCTION = 0,    /* the function object as its second argument */
 	RT_PY_FRAME = 1,       /* the frame as its second, */
-	RT_PY_FRAME_FIRST = 2, /* or, up to 3.8, as its first */
+	RT_PY_FRAME_FIRST = 2, /* or, up to 3.8, as its first, */
+	RT_PY_CODE = 3,	       /* the code object as its first */
 };
 #define RT_FNV_OFFSET 0xcbf29ce484222325ULL
 #define RT_FNV_PRIME  0x100000001b3ULL

@@ -52,6 +52,7 @@ enum span_flags {
 	SPAN_HIDDEN = 1 << 4,	/* the span above it is not known to be one of its callees */
 	SPAN_TAIL_PROBED = 1 << 5, /* SPAN_TAIL, and the callee is certain to be probed */
 	SPAN_PYTHON = 1 << 6,	/* of a Python function: see pyspan.bpf.h */
+	SPAN_PUSHED = 1 << 7,	/* of one whose frame was made, and is not known to run */
 };
 
 /* Pages that a thread's own changes brought and took, by kind, modulo 2^32: only differences count. */
@@ -254,7 +255,8 @@ struct look {
 	u64 gc;	     /* as in struct rt_checkpoint */
 	u32 caller;
 	u32 py_flags; /* of the entries that it finds */
-	u32 py_entry; /* a Python function begins: at this very sp no other does */
+	u32 py_entry; /* a Python function begins: at this very sp no other does, */
+	u64 py_runs;  /* unless its frame was made just before. That one's code; 0: it is made now */
 	struct py_thread *pt;
 	struct rt_snapshot rss;
 };

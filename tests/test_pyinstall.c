@@ -37,19 +37,35 @@ static void put(const char *path, const char *text)
 	scratch_write(at(path), text, strlen(text));
 }
 
-#define SITE "venv/lib/python3.11/site-packages/"
+/* Below where packages of the machine's Python are in the environment. */
+static const char *at_site(const char *path)
+{
+	char buf[PATH_MAX], real[PATH_MAX], *base;
+
+	cr_assert(realpath("/usr/bin/python3", real));
+	base = strrchr(real, '/') + 1;
+	cr_assert_eq(strncmp(base, "python3.", 8), 0, "%s", real);
+	cr_assert_lt(snprintf(buf, sizeof(buf), "venv/lib/%s/site-packages/%s", base, path),
+		(int)sizeof(buf));
+	return at(buf);
+}
+
+static void put_package(const char *path, const char *text)
+{
+	scratch_write(at_site(path), text, strlen(text));
+}
 
 static void begin(void)
 {
 	room = scratch__new();
 	put("venv/pyvenv.cfg", "home = /nowhere/bin\ninclude-system-site-packages = false\n");
 	cr_assert_eq(symlink("/usr/bin/python3", at("venv/bin/python3")), 0);
-	put(SITE "pkg/__init__.py", "");
-	put(SITE "pkg/a.py", "class A:\n  def f(self): pass\nclass B(A): pass\n");
-	put(SITE "pkg/sub/b.py", "def g(): pass\n");
-	put(SITE "pkg/fast.cpython-311-x86_64-linux-gnu.so", "");
-	put(SITE "loose/c.py", "");
-	put(SITE "Pkg-1.2.3.dist-info/METADATA", "");
+	put_package("pkg/__init__.py", "");
+	put_package("pkg/a.py", "class A:\n  def f(self): pass\nclass B(A): pass\n");
+	put_package("pkg/sub/b.py", "def g(): pass\n");
+	put_package("pkg/fast.cpython-311-x86_64-linux-gnu.so", "");
+	put_package("loose/c.py", "");
+	put_package("Pkg-1.2.3.dist-info/METADATA", "");
 }
 
 static void end(void)
@@ -108,7 +124,7 @@ Test(pyinstall, what_a_version_has_and_has_not)
 	look(python(), "-m", "pkg");
 	expect(0, NULL);
 	cr_expect_str_eq(pyinstall__package(in, 0), "pkg 1.2.3");
-	cr_expect(strstr(pyinstall__file(in, 0), SITE "pkg/a.py"));
+	cr_expect_str_eq(pyinstall__file(in, 0), at_site("pkg/a.py"));
 	expect(1, "pkg/a.py of pkg 1.2.3 has no B.f");
 	expect(2, "pkg 1.2.3 has no pkg/new.py");
 	expect(3, NULL);
@@ -127,7 +143,7 @@ Test(pyinstall, globs_and_modules)
 	want("py:pkg/sub/x*.py:f");
 	look(python(), "-c", "pass");
 	expect(0, NULL);
-	cr_expect(strstr(pyinstall__file(in, 0), SITE "pkg/a.py"));
+	cr_expect_str_eq(pyinstall__file(in, 0), at_site("pkg/a.py"));
 	expect(1, NULL); /* what is compiled may have it */
 	cr_expect_null(pyinstall__file(in, 1));
 	expect(2, NULL);
@@ -201,7 +217,7 @@ Test(pyinstall, packages_beside_the_script_in_PYTHONPATH_and_by_pth)
 	expect(0, "own/m.py of the installed version has no f");
 	unsetenv("PYTHONPATH");
 	strcat(dir, "\nimport something\n");
-	put(SITE "__editable__.own.pth", dir);
+	put_package("__editable__.own.pth", dir);
 	look(python(), "-c", "pass");
 	expect(0, "own/m.py of the installed version has no f");
 }

@@ -361,6 +361,47 @@ bool elf__in_plt(const struct elf_file *elf, uint64_t addr)
 	return false;
 }
 
+/* Where the symbol lies that a relocation puts into a slot. */
+static uint64_t relocated(const struct elf_file *elf, uint64_t slot)
+{
+	Elf_Scn *scn = NULL;
+	GElf_Shdr sh, dyn;
+	GElf_Rela rela;
+	GElf_Sym sym;
+
+	while ((scn = elf_image__section(&elf->image, scn, SHT_RELA, NULL, &sh))) {
+		Elf_Scn *syms = elf_getscn(elf->image.elf, sh.sh_link);
+		Elf_Data *data = elf_getdata(scn, NULL), *table = elf_getdata(syms, NULL);
+		int n = sh.sh_entsize ? sh.sh_size / sh.sh_entsize : 0;
+
+		if (!data || !table || !gelf_getshdr(syms, &dyn) || dyn.sh_type != SHT_DYNSYM)
+			continue;
+		for (int i = 0; i < n && gelf_getrela(data, i, &rela); i++)
+			if (rela.r_offset == slot &&
+				gelf_getsym(table, GELF_R_SYM(rela.r_info), &sym))
+				return sym.st_value;
+	}
+	return 0;
+}
+
+uint64_t elf__plt_target(const struct elf_file *elf, uint64_t addr)
+{
+	static const uint8_t endbr64[] = { 0xf3, 0x0f, 0x1e, 0xfa };
+	uint8_t code[16] = { 0 };
+	size_t at = 0;
+	int32_t rel;
+
+	if (!elf__in_plt(elf, addr) || elf__code(elf, addr, code, sizeof(code)) < 0)
+		return 0;
+	if (!memcmp(code, endbr64, sizeof(endbr64)))
+		at = sizeof(endbr64);
+	at += code[at] == 0xf2; /* bnd */
+	if (code[at] != 0xff || code[at + 1] != 0x25)
+		return 0;
+	memcpy(&rel, code + at + 2, sizeof(rel));
+	return relocated(elf, addr + at + 6 + rel);
+}
+
 int64_t elf__offset(const struct elf_file *elf, uint64_t addr)
 {
 	const struct elf_segment *s = elf__segment(elf, addr);

@@ -87,6 +87,9 @@ int elf__debug_file(const struct elf_file *elf, struct elf_image *img, char **pa
 
 /* A stub that jumps on to another file's function. */
 bool elf__in_plt(const struct elf_file *elf, uint64_t addr);
+/* The function of this file that a stub of x86-64 leads to, unless another file's takes its place;
+ * 0: none. */
+uint64_t elf__plt_target(const struct elf_file *elf, uint64_t addr);
 
 /* -ENOENT: nothing is known (or it is damaged, or beyond what is understood). */
 int elf__frame(const struct elf_file *elf, uint64_t addr, struct elf_frame *out);

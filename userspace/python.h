@@ -75,14 +75,15 @@ int python__collections(pid_t pid, const struct rt_py *py, uint64_t *count);
  * of them are entered without a call, those from call sites that are cold (see python_entry.c).
  */
 enum {
-	PYTHON_SITES = 2,
+	PYTHON_SITES = 6,
 };
 
 struct python_sites {
 	size_t n;
 	uint64_t offset[PYTHON_SITES];	   /* in the file */
 	const char *symbol[PYTHON_SITES]; /* what is there, also where the file does not say so:
-					   * "_PyEvalFramePushAndInit", "_PyEval_EvalFrameDefault" */
+					   * "_PyEvalFramePushAndInit", "_PyEval_EvalFrameDefault",
+					   * "PyEval_EvalCode" */
 	uint32_t major, minor;		   /* the file, as /proc/PID/maps names it: the sites are */
 	uint64_t inode;			   /* those of all processes that map it */
 	char path[4096]; /* to open it by: "/proc/PID/map_files/A-B" where that is allowed */

@@ -311,6 +311,7 @@ static void entries_on(struct pytrace *p, struct py_process *proc)
 	for (size_t i = 0; !err && i < sites->n; i++) {
 		site[i].offset = sites->offset[i];
 		site[i].cookie = !strcmp(sites->symbol[i], "_PyEvalFramePushAndInit") ? RT_PY_FUNCTION :
+				 !strcmp(sites->symbol[i], "PyEval_EvalCode") ? RT_PY_CODE :
 				 proc->version < 0x0309 ? RT_PY_FRAME_FIRST : RT_PY_FRAME;
 	}
 	take_off(p, proc->pid);

@@ -13,7 +13,7 @@
 #include <zlib.h>
 #include "io.h"
 
-static const char file_magic[8] = "RAMTAPE\n";
+static const char file_magic[] = "RAMTAPE\n";
 
 enum {
 	BLOCK_MAGIC = 0x4b4c4252, /* "RBLK" */
