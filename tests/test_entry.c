@@ -190,7 +190,7 @@ static void share(const char *path, unsigned int *before, unsigned int *after)
 	}
 	*before = first * 100 / a->n;
 	*after = probed * 100 / a->n;
-	cr_log_warn("%s: %zu functions, %zu single-stepped at their first instruction (%u %%), "
+	cr_log_info("%s: %zu functions, %zu single-stepped at their first instruction (%u %%), "
 		    "%zu where they are probed (%u %%)",
 		path, a->n, first, *before, probed, *after);
 	elf__close(elf);

@@ -19,6 +19,12 @@ void session__losses(const struct session *s, uint64_t loss[RT_LOSS_MAX])
 		loss[i] = 10 * i;
 }
 
+void session__costs(const struct session *s, struct rt_cost costs[RT_COST_MAX])
+{
+	for (unsigned int i = 0; i < RT_COST_MAX; i++)
+		costs[i] = (struct rt_cost){0};
+}
+
 struct rt_hits session__missed(const struct session *s, unsigned int func)
 {
 	return func == s->missed_func ? s->missed : (struct rt_hits){ 0 };

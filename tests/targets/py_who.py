@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Functions that know how many pages they touch and give back. Writes {"functions": {NAME: {"self": N,
 "inclusive": N, "returned": N}}, "lines": {"LINE": N}} in pages, of anonymous memory, to the first
-argument. With a second argument four threads do it at the same time."""
+argument. It begins when there is a file of the name of the second. With a third argument four threads
+do it at the same time."""
 import ctypes
 import json
 import mmap
+import os
 import sys
 import threading
+import time
 
 PAGE = mmap.PAGESIZE
 account = {}
@@ -125,11 +128,13 @@ def begin(scale):
     return kept.maps
 
 
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.01)
 # what the interpreter needs for itself is there when it counts
 begin(1)
 begin(1)
 account.clear()
-if len(sys.argv) > 2:
+if len(sys.argv) > 3:
     threads = [threading.Thread(target=begin, args=(k,)) for k in (3, 5, 7, 9)]
     for t in threads:
         t.start()
