@@ -47,18 +47,22 @@ static int64_t rss(const json_t *changes)
 	return row_int(changes, "anon") + row_int(changes, "file") + row_int(changes, "shmem");
 }
 
-/* Places, mappings, threads and stacks each add up to what the account says; nothing is missing. */
-static void check_account(const json_t *p, const char *name)
+/* Places, mappings, threads and stacks each add up to what the account says; nothing is missing but what
+ * came while the stack could not be read, where that is allowed. */
+static void check_account(const json_t *p, const char *name, int64_t unread)
 {
 	static const char *const lists[] = {"mappings", "threads", "stacks"};
 	json_t *identity = json_object_get(p, "identity"), *one;
 	int64_t attributed = row_int(identity, "attributed"), sum = 0;
+	int64_t remainder = row_int(identity, "remainder");
 	size_t i;
 
 	cr_expect_eq(row_int(identity, "end") - row_int(identity, "start"),
 		attributed + row_int(identity, "foreign") + row_int(identity, "footprint") +
 			row_int(identity, "remainder"), "%s: %s", name, json_dumps(identity, 0));
-	cr_expect_eq(row_int(identity, "remainder"), 0, "%s: %s", name, json_dumps(identity, 0));
+	cr_expect_eq(remainder, row_int(json_object_get(identity, "causes"), "unread_stack"), "%s: %s", name,
+		json_dumps(identity, 0));
+	cr_expect_leq(llabs(remainder), unread, "%s: %s", name, json_dumps(identity, 0));
 	cr_expect_gt(attributed, 0);
 	json_array_foreach(json_object_get(p, "functions"), i, one)
 		sum += rss(json_object_get(one, "self"));
@@ -67,7 +71,8 @@ static void check_account(const json_t *p, const char *name)
 		sum = 0;
 		json_array_foreach(json_object_get(p, lists[l]), i, one)
 			sum += rss(one);
-		cr_expect_eq(sum, attributed, "%s: %s: %" PRId64 " of %" PRId64, name, lists[l], sum, attributed);
+		cr_expect_eq(sum, attributed + remainder, "%s: %s: %" PRId64 " of %" PRId64, name, lists[l], sum,
+			attributed + remainder);
 	}
 }
 
@@ -168,7 +173,7 @@ static void play(const struct python *py, bool threads)
 	p = json_array_get(json_object_get(s, "processes"), 0);
 	check_functions(py, p, t, threads);
 	check_lines(py, p, t);
-	check_account(p, py->name);
+	check_account(p, py->name, threads ? 64 * PAGE : 0);
 	json_decref(s);
 	json_decref(t);
 }
@@ -284,7 +289,7 @@ Test(growth, mappings_of_every_kind, .timeout = 120)
 	p = json_array_get(json_object_get(s, "processes"), json_array_size(json_object_get(s, "processes")) - 1);
 	cr_assert_eq(row_int(p, "pid"), pid);
 	check_mappings(p, file_text(c.out));
-	check_account(p, "grower");
+	check_account(p, "grower", 0);
 	/* what it touches to end: some pages of libc */
 	cr_expect_leq(llabs(row_int(json_object_get(p, "identity"), "end") - rss_at_end), 32 * PAGE);
 	json_decref(s);
@@ -328,12 +333,15 @@ Test(growth, a_living_process_at_detach, .timeout = 120)
 	fputs("\n", f);
 	fflush(f);
 	child_await(&c, c.out, "grown", 30);
-	rss_now = smaps_rss(c.pid);
+	do { /* until it waits for its next line */
+		rss_now = smaps_rss(c.pid);
+		usleep(200000);
+	} while (smaps_rss(c.pid) != rss_now);
 	child_signal(&tool, SIGINT);
 	cr_expect_eq(child_wait(&tool, 30), 0, "%s", file_text(tool.err));
 	s = load(summary);
 	p = process_of(s, c.pid);
-	check_account(p, "live");
+	check_account(p, "live", 0);
 	cr_expect_eq(row_int(json_object_get(p, "identity"), "end"), rss_now);
 	cr_expect_leq(llabs(pages(find_place(json_object_get(p, "functions"), "grow", "live.py", 0), "self", "grown") -
 			    20 * 256), 4);
