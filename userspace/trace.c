@@ -446,7 +446,11 @@ static int begin(struct tracer *t)
 	if (!err)
 		err = session__poll(t->session, on_event, t, EVENTS_PER_POLL);
 	t->attaching = false;
-	return err < 0 ? err : 0;
+	if (err < 0)
+		return err;
+	/* what runs is looked at before it is said that it is traced */
+	t->now_ns = clock_ns(CLOCK_MONOTONIC);
+	return scan_due(t);
 }
 
 static int set_up(struct tracer *t)
