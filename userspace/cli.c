@@ -31,6 +31,7 @@ enum option_key {
 	KEY_FORCE,
 	KEY_NO_MARKERS,
 	KEY_GROWTH,
+	KEY_OVERHEAD,
 	KEY_STEP,
 	KEY_MIN_DELTA,
 	KEY_FORMAT,
@@ -66,6 +67,10 @@ static const struct argp_option option_table[] = {
 	{"growth", KEY_GROWTH, NULL, 0,
 		"charge every page that comes or goes to the Python function and line, or the thread, that "
 		"did it; so it is where there is nothing else to look for",
+		2},
+	{"max-overhead", KEY_OVERHEAD, "PCT", 0,
+		"take samples of native stacks no more often than that they cost a thread so much of its time; 3; "
+		"0: none",
 		2},
 	{"returns", KEY_RETURNS, "auto|noticed", 0,
 		"auto: probe every ret where they can be found; noticed: no probe, seen at the thread's "
@@ -145,6 +150,17 @@ int parse_duration(const char *text, uint64_t *ns)
 		return 0;
 	}
 	return -EINVAL;
+}
+
+static int parse_percent(const char *text, double *percent)
+{
+	char *end;
+
+	errno = 0;
+	*percent = strtod(text, &end);
+	if (end == text || errno || !isfinite(*percent) || *percent < 0 || *percent > 100)
+		return -EINVAL;
+	return *end == '\0' || !strcmp(end, "%") ? 0 : -EINVAL;
 }
 
 static int append(void *array, size_t *n, size_t size, const void *elem)
@@ -264,6 +280,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_PROFILE:
 		opt->profile = arg;
 		return 0;
+	case KEY_OVERHEAD:
+		if (parse_percent(arg, &opt->max_overhead))
+			argp_error(state, "--max-overhead %s: it takes a percentage, 0 to 100", arg);
+		return 0;
 	case KEY_GROWTH:
 		opt->growth = true;
 		return 0;
@@ -341,6 +361,7 @@ int options__parse(int argc, char **argv, struct options *opt)
 		.format = sink_find("text"),
 		.lang = lang_from_env(),
 		.ring_bytes = DEFAULT_RING,
+		.max_overhead = 3,
 		.step = DEFAULT_STEP};
 	/* in order: what comes after the command is the command's */
 	err = argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, opt);

@@ -40,7 +40,7 @@
 #define IDLE_POLL_MS	 50
 #define EVENTS_PER_POLL	 65536
 #define MAX_MISSED	 16384 /* functions whose lost checkpoints are counted each for itself */
-#define SAMPLE_NS	 1000000ULL /* at least, between two samples of a thread's native stack */
+#define SAMPLE_COST_NS	 30000 /* of a native stack: what copying it was measured to take */
 #define RESCAN_NS	 1000000000ULL /* for files whose loading no linker tells of */
 
 struct tracer {
@@ -354,7 +354,8 @@ static int open_probes(struct tracer *t)
 	t->native = t->growth ? native__new() : NULL;
 	if (!t->probes || !t->python || (t->growth && !t->native))
 		return -ENOMEM;
-	session__set_sampling(t->session, t->growth ? SAMPLE_NS : 0);
+	if (t->growth && t->opt->max_overhead > 0)
+		session__set_sampling(t->session, SAMPLE_COST_NS * 100 / t->opt->max_overhead);
 	ret = pytrace__begin(t->python, err, sizeof(err));
 	if (ret)
 		log_error("%s", err);
