@@ -226,13 +226,13 @@ static void growth_end(struct thread_state *ts, struct task_struct *task, u64 se
 }
 
 /* Where the current thread is, after a look at its stack. */
-static __always_inline void place_of_look(struct look *lk, struct task_struct *task, struct place_state *at)
+static __always_inline void place_of_look(struct thread_state *ts, struct task_struct *task, u32 py_state,
+	bool walked, struct place_state *at)
 {
-	struct thread_state *ts = lk->ts;
 	struct py_thread *pt;
 	struct rt_py *py;
 
-	if (!lk->st->py || (!lk->walked && ts->py.foreign))
+	if (!py_state || (!walked && ts->py.foreign))
 		return;
 	at->node = RT_NODE_UNKNOWN;
 	py = bpf_map_lookup_elem(&pys, &ts->tgid);
@@ -244,32 +244,36 @@ static __always_inline void place_of_look(struct look *lk, struct task_struct *t
 	place_of_stack(pt, py, at);
 }
 
-static __always_inline void place_at_change(struct look *lk, struct task_struct *task)
+static __always_inline void place_at_change(struct thread_state *ts, struct task_struct *task,
+	const struct mm_state *st, bool walked)
 {
-	struct thread_state *ts = lk->ts;
 	struct place_state at = {};
 
-	if (ts->busy || (lk->walked && !ts->moved))
+	if (ts->busy || (walked && !ts->moved))
 		return;
-	place_of_look(lk, task, &at);
+	place_of_look(ts, task, st->py, walked, &at);
 	if (at.node == ts->place.node && at.instr == ts->place.instr && at.func == ts->place.func)
 		return;
-	place_settle(ts, task, lk->st->serial);
+	place_settle(ts, task, st->serial);
 	ts->place.node = at.node;
 	ts->place.func = at.func;
 	ts->place.instr = at.instr;
 }
 
-/* Before a change of the current thread's own is counted, after the look at its stack. */
-static __noinline int growth_at_change(struct look *lk, struct mm_struct *mm, s64 delta)
+/* Before a change of the current thread's own is counted, after the look at its stack; `walked`: that
+ * told what the stack is. (Not static: see py_look_up.) */
+__noinline int growth_at_change(struct thread_state *ts, struct mm_state *st, s64 delta, u32 walked)
 {
-	struct thread_state *ts = lk->ts;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mm_struct *mm = task->mm;
 	u32 map;
 
-	place_at_change(lk, bpf_get_current_task_btf());
+	if (!ts || !st || !mm)
+		return 0;
+	place_at_change(ts, task, st, walked);
 	map = map_of_change(ts, mm, delta);
 	if (map != ts->map_id) {
-		map_settle(ts, lk->st->serial);
+		map_settle(ts, st->serial);
 		ts->map_id = map;
 	}
 	return 0;

@@ -279,7 +279,7 @@ static __always_inline void look_at_change(struct look *lk, struct rt_py *py, st
 	if (py)
 		look_settle(lk, bpf_get_current_task_btf(), py, 1);
 	if (growth_on)
-		growth_at_change(lk, mm, change);
+		growth_at_change(ts, lk->st, change, lk->walked);
 	if (delta > 0)
 		ts->pages.grown[kind & 3] += delta;
 	else

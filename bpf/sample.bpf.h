@@ -81,14 +81,17 @@ static __always_inline void sample_changes(struct rt_stack *ev, const struct own
 	*then = *now;
 }
 
-/* After a change of the current thread's own. */
-static __noinline int sample_at_change(struct thread_state *ts, struct mm_state *st)
+/* After a change of the current thread's own. (Not static: see py_look_up.) */
+__noinline int sample_at_change(struct thread_state *ts, struct mm_state *st)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct own_pages now = ts->pages;
+	struct own_pages now;
 	struct rt_stack *ev;
 	u64 ns, sp;
 
+	if (!ts || !st)
+		return 0;
+	now = ts->pages;
 	if (!sample_ns || sample_pages(&now, &ts->sampled) < RT_SAMPLE_PAGES)
 		return 0;
 	ns = bpf_ktime_get_ns();
