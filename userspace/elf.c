@@ -241,6 +241,17 @@ static int read_segments(struct elf_file *elf, const char **why)
 	return 0;
 }
 
+/* Once: each call of a function that is followed asks whether it leads there. */
+static void find_stubs(struct elf_file *elf)
+{
+	static const char *const names[ELF_PLTS] = { ".plt", ".plt.sec", ".plt.got" };
+	GElf_Shdr sh;
+
+	for (int i = 0; i < ELF_PLTS; i++)
+		if (elf_image__section(&elf->image, NULL, SHT_PROGBITS, names[i], &sh))
+			elf->plt[i] = (struct elf_stubs){ sh.sh_addr, sh.sh_size };
+}
+
 /* NULL where there is none, and where .dynamic is damaged: the name is only shown. */
 static char *read_soname(const struct elf_image *img)
 {
@@ -307,6 +318,7 @@ int elf__open(const char *path, const char *debug_root, struct elf_file **out, c
 	err = read_segments(elf, why);
 	if (err)
 		goto out;
+	find_stubs(elf);
 	elf->build_id = elf_image__build_id(&elf->image);
 	elf->soname = read_soname(&elf->image);
 	*why = NULL;
@@ -350,13 +362,8 @@ const struct elf_segment *elf__segment(const struct elf_file *elf, uint64_t addr
 
 bool elf__in_plt(const struct elf_file *elf, uint64_t addr)
 {
-	static const char *const names[] = { ".plt", ".plt.sec", ".plt.got" };
-	GElf_Shdr sh;
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (elf_image__section(&elf->image, NULL, SHT_PROGBITS, names[i], &sh) &&
-			addr >= sh.sh_addr && addr - sh.sh_addr < sh.sh_size)
+	for (int i = 0; i < ELF_PLTS; i++)
+		if (addr >= elf->plt[i].addr && addr - elf->plt[i].addr < elf->plt[i].size)
 			return true;
 	return false;
 }

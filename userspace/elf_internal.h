@@ -25,6 +25,7 @@ enum elf_limits {
 	ELF_MAX_SEGMENTS = 256,
 	ELF_MAX_SECTIONS = 65536,
 	ELF_MAX_NOTES = 16 << 20, /* bytes */
+	ELF_PLTS = 3,
 };
 
 struct elf_symbols;
@@ -35,6 +36,9 @@ struct elf_file {
 	struct elf_segment seg[ELF_MAX_SEGMENTS]; /* of PT_LOAD */
 	size_t n_segs;
 	uint64_t eh_frame_hdr; /* virtual address, 0: none */
+	struct elf_stubs {
+		uint64_t addr, size;
+	} plt[ELF_PLTS];
 	char *build_id;
 	char *soname;
 	char *debug_root;
