@@ -33,14 +33,17 @@ static double mib(int64_t bytes)
 	return (double)bytes / 1048576.0;
 }
 
-static int64_t magnitude(const struct program *p)
+static uint64_t magnitude(const struct program *p)
 {
-	return rt_change_rss(&p->sums.grown, &(struct rt_change){0}) + llabs(p->account.remainder);
+	uint64_t remainder = (uint64_t)p->account.remainder;
+
+	return (uint64_t)rt_change_rss(&p->sums.grown, &(struct rt_change){0}) +
+	       (p->account.remainder < 0 ? -remainder : remainder);
 }
 
 static int by_magnitude(const void *a, const void *b)
 {
-	int64_t x = magnitude(a), y = magnitude(b);
+	uint64_t x = magnitude(a), y = magnitude(b);
 
 	return x < y ? 1 : x > y ? -1 : 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The schema is summary.schema.json. */
+/* The schema is ramtrace-summary.schema.json. */
 #include "account.h"
 
 #include <errno.h>
