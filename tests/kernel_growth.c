@@ -296,6 +296,80 @@ Test(growth, mappings_of_every_kind, .timeout = 120)
 	json_decref(s);
 }
 
+/* --- by others ----------------------------------------------------------------------------------------- */
+
+static int64_t told_number(const char *text, const char *word)
+{
+	const char *at = strstr(text, word);
+
+	cr_assert(at, "%s: %s", word, text);
+	return strtoll(at + strlen(word), NULL, 10);
+}
+
+/* Pages that another process brings and takes are not its own doing. */
+Test(growth, what_others_bring_and_take_is_foreign, .timeout = 120)
+{
+	const char *summary = harness_path("others.json");
+	struct child c;
+	int64_t written, reclaimed, touched;
+	json_t *s, *p, *one, *identity;
+	char *text;
+	size_t i;
+
+	harness_need_kernel();
+	c = tool_start("others", (const char *const[]){"--growth", "--profile", "none", "--summary-json", summary, "--",
+		harness_target("byothers"), harness_path("others.data"), NULL});
+	cr_assert_eq(child_wait(&c, 60), 0, "%s", file_text(c.err));
+	text = file_text(c.out);
+	written = told_number(text, "written ");
+	reclaimed = told_number(text, "reclaimed ");
+	touched = told_number(text, "touched ");
+	cr_assert_eq(written, 300);
+	s = load(summary);
+	p = NULL;
+	json_array_foreach(json_object_get(s, "processes"), i, one) /* its child ends first */
+		p = one;
+	cr_assert(p);
+	identity = json_object_get(p, "identity");
+	cr_expect_eq(row_int(identity, "foreign"), (written - reclaimed) * PAGE, "%s: %" PRId64 " reclaimed",
+		json_dumps(identity, 0), reclaimed);
+	check_account(p, "byothers", 0);
+	json_array_foreach(json_object_get(p, "mappings"), i, one) {
+		if (!strcmp(row_str(one, "name"), "[anonymous 16M to 256M]"))
+			touched -= row_int(json_object_get(one, "grown"), "anon") / PAGE;
+		if (strstr(row_str(one, "name"), "others.data"))
+			cr_expect_eq(row_int(json_object_get(one, "returned"), "file"), 0, "%s", json_dumps(one, 0));
+	}
+	cr_expect_eq(touched, 0, "of its own there: %" PRId64 " pages less than told", touched);
+	json_decref(s);
+}
+
+/* --- tapes --------------------------------------------------------------------------------------------- */
+
+/* The summary and the report are the same, live and of the tape. */
+Test(growth, is_the_same_from_a_tape, .timeout = 120)
+{
+	const char *live = harness_path("live.json"), *replayed = harness_path("replayed.json");
+	const char *tape = harness_path("tape"), *log = harness_path("live.text"), *again = harness_path("again.text");
+	struct child c;
+	char *text;
+
+	harness_need_kernel();
+	c = tool_start("record", (const char *const[]){"--growth", "--profile", "none", "--summary-json", live,
+		"--format", "text", "--lang", "en", "-o", log, "--record", tape, "--",
+		harness_target("byothers"), harness_path("others.data"), NULL});
+	cr_assert_eq(child_wait(&c, 60), 0, "%s", file_text(c.err));
+	c = child_start("replay", (const char *const[]){harness_tool(), "--replay", tape, "--summary-json", replayed,
+		"--format", "text", "--lang", "en", "-o", again, NULL});
+	cr_assert_eq(child_wait(&c, 60), 0, "%s", file_text(c.err));
+	text = file_text(live);
+	cr_assert(strstr(text, "[anonymous 16M to 256M]"), "%s", text);
+	cr_expect_str_eq(file_text(replayed), text);
+	text = file_text(log);
+	cr_assert(strstr(text, "foreign"), "%s", text);
+	cr_expect_str_eq(file_text(again), text);
+}
+
 /* --- attaching ----------------------------------------------------------------------------------------- */
 
 /* A living process at detach: the end of the account is what smaps_rollup says. */
@@ -340,8 +414,11 @@ Test(growth, a_living_process_at_detach, .timeout = 120)
 	} while (smaps_rss(c.pid) != rss_now);
 	child_signal(&tool, SIGINT);
 	cr_expect_eq(child_wait(&tool, 30), 0, "%s", file_text(tool.err));
+	/* it still waits; a page that a probe was in may have gone with the probe, which is footprint */
 	s = load(summary);
 	p = process_of(s, c.pid);
+	cr_expect_leq(llabs(smaps_rss(c.pid) - rss_now), 8 * PAGE);
+	rss_now = smaps_rss(c.pid);
 	check_account(p, "live", 0);
 	cr_expect_eq(row_int(json_object_get(p, "identity"), "end"), rss_now, "%s, smaps_rollup %" PRId64,
 		json_dumps(json_object_get(p, "identity"), 0), rss_now);

@@ -95,6 +95,14 @@ void rt_change_add(struct rt_change *to, const struct rt_change *c)
 	to->swap = (int64_t)((uint64_t)to->swap + (uint64_t)c->swap);
 }
 
+struct rt_change rt_change_net(const struct rt_change *grown, const struct rt_change *returned)
+{
+	return (struct rt_change){.file = (int64_t)((uint64_t)grown->file - (uint64_t)returned->file),
+		.anon = (int64_t)((uint64_t)grown->anon - (uint64_t)returned->anon),
+		.shmem = (int64_t)((uint64_t)grown->shmem - (uint64_t)returned->shmem),
+		.swap = (int64_t)((uint64_t)grown->swap - (uint64_t)returned->swap)};
+}
+
 static uint64_t total(const struct rt_change *c)
 {
 	return (uint64_t)c->file + (uint64_t)c->anon + (uint64_t)c->shmem;
@@ -315,7 +323,7 @@ static int add_cell(struct adding *a, const struct cell *c)
 	if (leaf && !leaf->comm[0])
 		err = add_at(get_place(&a->lines, leaf, c->line), c, true);
 	for (int i = 0; n && !err && i < MAX_DEPTH; i++) {
-		err = add_at(get_place(&a->funcs, n, 0), c, n == leaf);
+		err = add_at(get_place(&a->funcs, n, 0), c, !i);
 		n = find_node(a->g, n->parent);
 	}
 	return err;
@@ -334,7 +342,7 @@ static int add_stack(struct growth_sums *out, struct adding *a, const struct cel
 	out->stacks[out->n_stacks++] = (struct growth_stack){leaf ? c->key.at : 0, c->grown, c->returned};
 	for (int i = 0; n && !err && i < MAX_DEPTH; i++) {
 		if (is_native(n))
-			err = add_at(get_place(&a->natives, n, 0), c, n == leaf);
+			err = add_at(get_place(&a->natives, n, 0), c, !i);
 		n = find_node(a->g, n->parent);
 	}
 	return err;
@@ -404,6 +412,17 @@ static int mapping_by_growth(const void *a, const void *b)
 	return m < n ? 1 : m > n ? -1 : 0;
 }
 
+static int thread_by_growth(const void *a, const void *b)
+{
+	const struct growth_thread *x = a, *y = b;
+	uint64_t m = larger(total(&x->grown), total(&x->returned));
+	uint64_t n = larger(total(&y->grown), total(&y->returned));
+
+	if (m != n)
+		return m < n ? 1 : -1;
+	return (x->tid > y->tid) - (x->tid < y->tid);
+}
+
 static int stack_by_growth(const void *a, const void *b)
 {
 	const struct growth_stack *x = a, *y = b;
@@ -431,10 +450,9 @@ static void add_mapping(struct growth_sums *out, const struct growth *g, const s
 
 static void add_net(struct rt_change *to, const struct cell *c)
 {
-	to->file += c->grown.file - c->returned.file;
-	to->anon += c->grown.anon - c->returned.anon;
-	to->shmem += c->grown.shmem - c->returned.shmem;
-	to->swap += c->grown.swap - c->returned.swap;
+	struct rt_change net = rt_change_net(&c->grown, &c->returned);
+
+	rt_change_add(to, &net);
 }
 
 static int add_place(struct growth_sums *out, struct adding *a, const struct cell *c)
@@ -492,6 +510,8 @@ int growth__sum(const struct growth *g, uint64_t serial, struct growth_sums *out
 		err = list_places(a.lines, &out->lines, &out->n_lines);
 	if (!err)
 		err = list_places(a.natives, &out->natives, &out->n_natives);
+	if (out->threads)
+		qsort(out->threads, out->n_threads, sizeof(*out->threads), thread_by_growth);
 	if (out->stacks)
 		qsort(out->stacks, out->n_stacks, sizeof(*out->stacks), stack_by_growth);
 	if (out->mappings)

@@ -100,6 +100,8 @@ typedef int growth_frame_fn(void *ctx, const struct growth_place *frame);
 int growth__path(const struct growth *g, uint64_t node, growth_frame_fn *fn, void *ctx);
 
 void rt_change_add(struct rt_change *to, const struct rt_change *c);
+/* By kind; numbers from a stranger's tape may wrap around. */
+struct rt_change rt_change_net(const struct rt_change *grown, const struct rt_change *returned);
 /* Net, file + anon + shmem. */
 int64_t rt_change_rss(const struct rt_change *grown, const struct rt_change *returned);
 

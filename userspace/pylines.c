@@ -23,6 +23,12 @@
 #define BYTES_DATA 32	       /* and ob_sval */
 #define UNIT	   2	       /* bytes of an instruction since 3.6 */
 
+/* A table is what the memory of a process has there: it may be of any lines. */
+static int line_add(int line, int delta)
+{
+	return (int)((uint32_t)line + (uint32_t)delta);
+}
+
 static int lnotab_line(const uint8_t *t, size_t len, int line, uint32_t offset)
 {
 	uint32_t at = 0;
@@ -31,7 +37,7 @@ static int lnotab_line(const uint8_t *t, size_t len, int line, uint32_t offset)
 		at += t[i];
 		if (at > offset)
 			break;
-		line += (int8_t)t[i + 1];
+		line = line_add(line, (int8_t)t[i + 1]);
 	}
 	return line;
 }
@@ -45,7 +51,7 @@ static int ranges_line(const uint8_t *t, size_t len, int line, uint32_t offset)
 
 		end += t[i];
 		if (delta != -128)
-			line += delta;
+			line = line_add(line, delta);
 		if (offset < end)
 			return delta == -128 ? 0 : line;
 	}
@@ -93,9 +99,9 @@ static int locations_line(const uint8_t *t, size_t len, int line, uint32_t offse
 		end += ((t[at] & 7) + 1) * UNIT;
 		next = at + 1;
 		if (code == LONG || code == NO_COLUMNS)
-			line += svarint(t, len, &next);
+			line = line_add(line, svarint(t, len, &next));
 		else if (code >= ONE_LINE && code < NO_COLUMNS)
-			line += code - ONE_LINE;
+			line = line_add(line, code - ONE_LINE);
 		if (offset < end)
 			return code == NO_LOCATION ? 0 : line;
 		/* the first byte of each entry, and no other, has its highest bit set */

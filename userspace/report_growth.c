@@ -33,14 +33,17 @@ static double mib(int64_t bytes)
 	return (double)bytes / 1048576.0;
 }
 
-static int64_t magnitude(const struct program *p)
+static uint64_t magnitude(const struct program *p)
 {
-	return rt_change_rss(&p->sums.grown, &(struct rt_change){0}) + llabs(p->account.remainder);
+	uint64_t remainder = (uint64_t)p->account.remainder;
+
+	return (uint64_t)rt_change_rss(&p->sums.grown, &(struct rt_change){0}) +
+	       (p->account.remainder < 0 ? -remainder : remainder);
 }
 
 static int by_magnitude(const void *a, const void *b)
 {
-	int64_t x = magnitude(a), y = magnitude(b);
+	uint64_t x = magnitude(a), y = magnitude(b);
 
 	return x < y ? 1 : x > y ? -1 : 0;
 }
@@ -136,14 +139,15 @@ static int print_mappings(enum lang lang, const struct growth_sums *sums, struct
 	table__column(t, lang_text(lang, TEXT_COL_MAPPING), false);
 	for (size_t i = 0; i < sums->n_mappings && shown < MAX_MAPPINGS; i++) {
 		const struct growth_mapping *m = &sums->mappings[i];
+		struct rt_change net = rt_change_net(&m->grown, &m->returned);
 
 		if (moved(m) < WORTH_SAYING)
 			break;
 		table__cell(t, "%+.2f", mib(rt_change_rss(&m->grown, &m->returned)));
 		table__cell(t, "%+.2f", mib(rt_change_rss(&m->grown, &(struct rt_change){0})));
-		table__cell(t, "%+.2f", mib(m->grown.anon - m->returned.anon));
-		table__cell(t, "%+.2f", mib(m->grown.file - m->returned.file));
-		table__cell(t, "%+.2f", mib(m->grown.shmem - m->returned.shmem));
+		table__cell(t, "%+.2f", mib(net.anon));
+		table__cell(t, "%+.2f", mib(net.file));
+		table__cell(t, "%+.2f", mib(net.shmem));
 		mapping_name(m->what, name, sizeof(name));
 		cell_text(t, tail(name, MAPPING_COLUMNS), "");
 		shown++;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The schema is summary.schema.json. */
+/* The schema is ramtrace-summary.schema.json. */
 #include "account.h"
 
 #include <errno.h>
@@ -13,15 +13,15 @@
 
 static json_t *changes(const struct rt_change *grown, const struct rt_change *returned)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I}}",
-		"anon", (json_int_t)(grown->anon - returned->anon),
-		"file", (json_int_t)(grown->file - returned->file),
-		"shmem", (json_int_t)(grown->shmem - returned->shmem),
-		"swap", (json_int_t)(grown->swap - returned->swap), "grown",
-		"anon", (json_int_t)grown->anon, "file", (json_int_t)grown->file, "shmem",
-		(json_int_t)grown->shmem, "swap", (json_int_t)grown->swap, "returned", "anon",
-		(json_int_t)returned->anon, "file", (json_int_t)returned->file, "shmem",
-		(json_int_t)returned->shmem, "swap", (json_int_t)returned->swap);
+	struct rt_change net = rt_change_net(grown, returned);
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I}}", "anon",
+		(json_int_t)net.anon, "file", (json_int_t)net.file, "shmem", (json_int_t)net.shmem, "swap",
+		(json_int_t)net.swap, "grown", "anon", (json_int_t)grown->anon, "file",
+		(json_int_t)grown->file, "shmem", (json_int_t)grown->shmem, "swap",
+		(json_int_t)grown->swap, "returned", "anon", (json_int_t)returned->anon, "file",
+		(json_int_t)returned->file, "shmem", (json_int_t)returned->shmem, "swap",
+		(json_int_t)returned->swap);
 }
 
 static json_t *text(const char *s)
