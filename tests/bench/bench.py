@@ -62,7 +62,7 @@ def arguments():
 def main():
     args = arguments()
     version = subprocess.run([os.path.join(args.build, "ramtrace-bpf"), "-V"], check=True, text=True,
-                             stdout=subprocess.PIPE).stdout.strip()
+                             stdout=subprocess.PIPE).stdout.splitlines()[0]
     results = {"command": os.environ.get("BENCH_COMMAND", "make bench"), "version": version,
                "machine": machine(), "rounds": args.rounds, "tables": []}
     scratch = tempfile.mkdtemp(prefix="scratch-", dir=args.build)

@@ -41,9 +41,11 @@ class Checkpoint:
         self.hit = paths.bench("hit")
 
     def helper(self, *args):
-        with Process([self.paths.bench("probe"), *args], cpu=0, stop=signal.SIGTERM) as helper:
-            if helper.line() != "ready\n":
-                raise Absent("this kernel has no uprobe_multi, or BPF is not allowed")
+        argv = [self.paths.bench("probe"), *args]
+        with Process(argv, cpu=0, stop=signal.SIGTERM, stderr=subprocess.STDOUT) as helper:
+            said = helper.line().strip()
+            if said != "ready":
+                raise Absent(said)
             self.hitter.ns()
             return self.hitter.ns()
 

@@ -3,8 +3,9 @@
 user's and kernel's, with and without somebody who looks on.
 """
 import os
+import subprocess
 
-from rounds import Absent, Case, Process, number_in, run
+from rounds import Absent, Case, Process, last_words, number_in, run
 
 PYTHON = "/usr/bin/python3"
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pygrow.py")
@@ -49,22 +50,13 @@ class Faults:
         with Process([PYTHON, *self.program, "wait"]) as program:
             program.line()
             argv = ["memleak-bpfcc", "-p", str(program.pid), "30", "1"]
-            with Process(argv, stderr=-2) as peer:  # to its stdout
+            with Process(argv, stderr=subprocess.STDOUT) as peer:
                 peer.await_text(peer.p.stdout, "Attaching to pid")
-                if peer.p.poll() is None:
-                    self.settle(peer)
-                return float(program.poke())
-
-    @staticmethod
-    def settle(peer):
-        """It says that it will attach, and then either is silent or fails."""
-        try:
-            peer.p.wait(8)
-        except Exception:  # still there: it has attached
-            return
-        said = peer.p.stdout.read().decode(errors="replace")
-        why = [line for line in said.splitlines() if "header" in line]
-        raise Absent(why[0][:100] if why else f"it ended at once: {said.strip()[-120:]}")
+                try:  # it has said that it will attach; now it is silent, or fails
+                    peer.p.wait(8)
+                except subprocess.TimeoutExpired:
+                    return float(program.poke())
+                raise Absent(f"it ended at once: {last_words(peer.p.stdout.read().decode())}")
 
     def variants(self):
         span = "py:pygrow.py:" + self.program[1]

@@ -14,6 +14,8 @@ def ratio(value):
 
 
 def spread(row):
+    if len(row["samples"]) < 2:
+        return ""
     if "ratio" in row:
         return f"{ratio(row['low'])} to {ratio(row['high'])}"
     low, high = min(row["samples"]), max(row["samples"])
@@ -63,7 +65,7 @@ def plot(results, path):
         return "gnuplot is not installed"
     tables = [(t, [r for r in t["rows"] if "ratio" in r]) for t in results["tables"] if "base" in t]
     tables = [(t, rows) for t, rows in tables if rows]
-    script = (f"set terminal svg size 1000,{260 * len(tables)} font 'sans,11' background 'white'\n"
+    script = (f"set terminal svg noenhanced size 1000,{260 * len(tables)} font 'sans,11' background 'white'\n"
               f"set output '{path}'\nunset key\nset logscale x\nset grid xtics\nset xrange [.5:*]\n"
               "set lmargin 50\n"
               f"set multiplot layout {len(tables)},1\n")

@@ -20,7 +20,8 @@ class Absent(Exception):
 
 def last_words(text):
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:160] if lines else "it said nothing"
+    cause = [line for line in lines if "kernel headers" in line]  # bcc, before its traceback
+    return (cause or lines or ["it said nothing"])[-1].split(". ")[0][:160]
 
 
 def run(argv, **more):
@@ -83,7 +84,7 @@ class Process:
             ready = select.select([pipe], [], [], max(0, until - time.monotonic()))[0]
             more = os.read(pipe.fileno(), 4096) if ready else b""
             if not more:
-                raise Absent(f"it did not get ready: {last_words(said.decode(errors='replace'))}")
+                raise Absent(f"it did not start: {last_words(said.decode(errors='replace'))}")
             said += more
 
     def line(self):
