@@ -251,7 +251,8 @@ $(BUILD)/bench/hit.yaml: tests/bench/hit.yaml | $(BUILD)/bench
 
 bench: deps ## measure what tracing costs, and what others cost (root, BPF, quiet machine)
 	@$(call install_missing,python3 procps)
-	@for p in $(BENCH_PEERS); do ( $(call install_missing,$$p) ) || echo "no $$p here"; done
+	@( $(call install_missing,$(BENCH_PEERS)) ) || for peer in $(BENCH_PEERS); do \
+		( $(call install_missing,$$peer) ) || echo "no $$peer here"; done
 	@[ -x $(BUILD)/bench-venv/bin/memray ] || { /usr/bin/python3 -m venv $(BUILD)/bench-venv && \
 		$(BUILD)/bench-venv/bin/pip install -q memray; } || echo "no memray here"
 	$(Q)$(MAKE) --no-print-directory run-bench

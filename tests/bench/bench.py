@@ -63,7 +63,8 @@ def main():
     args = arguments()
     version = subprocess.run([os.path.join(args.build, "ramtrace-bpf"), "-V"], check=True, text=True,
                              stdout=subprocess.PIPE).stdout.splitlines()[0]
-    results = {"command": os.environ.get("BENCH_COMMAND", "make bench"), "version": version,
+    more = f" BENCH_ARGS='{' '.join(sys.argv[2:])}'" if sys.argv[2:] else ""
+    results = {"command": "make bench" + more, "version": version,
                "machine": machine(), "rounds": args.rounds, "tables": []}
     scratch = tempfile.mkdtemp(prefix="scratch-", dir=args.build)
     try:

@@ -23,20 +23,20 @@ def spread(row):
 
 
 def line(row):
-    if "absent" in row:
-        return f"| {row['what']} | absent: {row['absent'].replace('|', '/')} | | | |"
     target = row.get("target", "")
     if target:
         target += " met" if row["met"] else " **not met**"
+    if "absent" in row:
+        return f"| {row['what']} | absent: {row['absent'].replace('|', '/')} | | | {target} |"
     return (f"| {row['what']} | {figure(row['median'], row['unit'])} | "
             f"{ratio(row['ratio']) if 'ratio' in row else ''} | {spread(row)} | {target} |")
 
 
 def markdown(results):
     head = results["machine"]
-    out = [f"`{results['command']}` of {results['version']} on kernel {head['kernel']}, {head['cpus']} CPUs "
-           f"({head['model']}), {head['date']}: medians of {results['rounds']} interleaved rounds, with the "
-           "lowest and the highest.", ""]
+    out = [f"`{results['command']}` of {results['version']} on kernel {head['kernel']}, {head['cpus']} "
+           f"CPUs ({head['model']}), Python {head['python']}, {head['date']}: medians of up to "
+           f"{results['rounds']} interleaved rounds, with the lowest and the highest.", ""]
     for table in results["tables"]:
         of = f"ratio to {table['base']}" if "base" in table else ""
         out += [f"| {table['title']} | median | {of} | spread | target |", "|---|---|---|---|---|"]
@@ -47,8 +47,8 @@ def markdown(results):
 def panel(number, table, rows):
     names = ", ".join(f"\"{row['what']}\" {-i}" for i, row in enumerate(rows))
     base = table["base"].replace('"', "'")
-    data = "\n".join(f"{max(row['ratio'], .05)} {-i} {max(row['low'], .05)} {max(row['high'], .05)}"
-                     for i, row in enumerate(rows))
+    values = [[max(row[key], .05) for key in ("ratio", "low", "high")] for row in rows]
+    data = "\n".join(f"{mid} {-i} {low} {high}" for i, (mid, low, high) in enumerate(values))
     targets = [(i, row["target"].split()[1]) for i, row in enumerate(rows)
                if "target" in row and row["target"][:2] in ("<=", ">=") and "ns" not in row["target"]]
     marks = "".join(f"set arrow from {t},{-i - .45} to {t},{-i + .45} nohead lw 2 lc rgb '#c03030'\n"

@@ -111,7 +111,7 @@ class Case:
                     continue
                 try:
                     self.samples.setdefault(name, []).append(measure())
-                except Absent as why:
+                except (Absent, OSError, ValueError) as why:
                     self.absent[name] = str(why)
                     self.samples.pop(name, None)
                 print(f"  round {i + 1}: {name}: {self.said(name)}", file=sys.stderr, flush=True)
@@ -124,12 +124,14 @@ class Case:
         """One row of a table: its median, and, with a base, its ratio to that round by round."""
         row = {"what": what or name, "unit": unit}
         if name in self.absent:
-            return row | {"absent": self.absent[name]}
-        row |= {"median": statistics.median(self.samples[name]), "samples": self.samples[name]}
-        if base in self.samples:
-            ratios = [a / b for a, b in zip(self.samples[name], self.samples[base])]
-            row |= {"ratio": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
-        value = row.get("ratio", row["median"])
+            row |= {"absent": self.absent[name]}
+            value = float("nan")  # meets nothing
+        else:
+            row |= {"median": statistics.median(self.samples[name]), "samples": self.samples[name]}
+            if base in self.samples:
+                ratios = [a / b for a, b in zip(self.samples[name], self.samples[base])]
+                row |= {"ratio": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
+            value = row.get("ratio", row["median"])
         if limit is not None or least is not None:
             row |= {"target": f"<= {limit:g}" if limit is not None else f">= {least:g}",
                     "met": value <= limit if limit is not None else value >= least}
