@@ -61,10 +61,12 @@ def panel(number, table, rows):
 
 def plot(results, path):
     """True, or why there is none."""
-    if not shutil.which("gnuplot"):
-        return "gnuplot is not installed"
     tables = [(t, [r for r in t["rows"] if "ratio" in r]) for t in results["tables"] if "base" in t]
     tables = [(t, rows) for t, rows in tables if rows]
+    if not tables:
+        return "nothing to compare"
+    if not shutil.which("gnuplot"):
+        return "gnuplot is not installed"
     script = (f"set terminal svg noenhanced size 1000,{260 * len(tables)} font 'sans,11' background 'white'\n"
               f"set output '{path}'\nunset key\nset logscale x\nset grid xtics\nset xrange [.5:*]\n"
               "set lmargin 50\n"

@@ -14,9 +14,9 @@ TAPE = 1000000
 HERD = 200
 
 
-def traced(paths, hits, options):
+def traced(paths, hits, options, spin=0):
     """Million checkpoints a second of one thread under the tool, which ends in peace."""
-    with Hitter(paths, hits) as hitter:
+    with Hitter(paths, hits, spin) as hitter:
         argv = [paths.tool, "--pid", str(hitter.pid), "--profile", paths.bench("hit.yaml"), *options]
         with Process(argv, cpu=0, stop=signal.SIGINT, stderr=subprocess.PIPE,
                      stdout=subprocess.DEVNULL) as tool:
@@ -26,11 +26,16 @@ def traced(paths, hits, options):
     return 1e3 / ns
 
 
-def account_of(path):
-    """The last line of a jsonl log: what was lost."""
+def summary_of(path):
+    """The last line of a jsonl log."""
     with open(path, "rb") as f:
         f.seek(max(0, os.path.getsize(path) - (1 << 20)))
-        return sum(json.loads(f.read().splitlines()[-1])["loss"].values())
+        return json.loads(f.read().splitlines()[-1])
+
+
+def account_of(path):
+    """Events that were lost."""
+    return sum(summary_of(path)["loss"].values())
 
 
 class Flood:
@@ -110,13 +115,15 @@ def summarise(paths, rounds):
         variants["time, " + way] = lambda way=way: replay(way)
         variants["peak RSS, " + way] = lambda way=way: peak[way]
     try:
-        traced(paths, TAPE, ["--growth", "-o", "/dev/null", "--record", tape])
+        traced(paths, TAPE, ["--growth", "--ring-size", "64M", "-o", "/dev/null", "--record", tape], 2300)
+        run([paths.tool, "--replay", tape, "--format", "jsonl", "-o", out])
+        rows = summary_of(out)["rows"]
         case = Case(variants).run(rounds)
     finally:
         for path in (tape, out):
             if os.path.exists(path):
                 os.unlink(path)
-    return {"title": f"A tape of {TAPE:,} checkpoints, rendered",
+    return {"title": f"A tape of {rows:,} checkpoints, rendered",
             "rows": [case.row(name, limit=3 if name.startswith("time") else 300,
                               unit="s" if name.startswith("time") else "MiB") for name in variants]}
 
