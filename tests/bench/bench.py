@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What tracing costs, and what others cost, side by side in one run: a table in Markdown on stdout and in
-BUILD/bench.md, all figures in BUILD/bench.json, a picture in BUILD/bench.svg. Wants root and a quiet
-machine.
+"""What tracing costs, and what others cost, side by side in one run: a table in Markdown on stdout
+and in BUILD/bench.md, all figures in BUILD/bench.json, a picture in BUILD/bench.svg. Wants root and
+a quiet machine.
 """
 import argparse
 import datetime
@@ -48,7 +48,7 @@ def machine():
         model = re.search(r"^model name\s*: (.*)", f.read(), re.M)
     return {"kernel": platform.release(), "cpus": os.cpu_count(),
             "model": model[1] if model else platform.machine(), "python": platform.python_version(),
-            "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")}
+            "date": str(datetime.datetime.now(datetime.timezone.utc).date())}
 
 
 def arguments():
@@ -61,8 +61,8 @@ def arguments():
 
 def main():
     args = arguments()
-    version = subprocess.run([os.path.join(args.build, "ramtrace-bpf"), "-V"], check=True, text=True,
-                             stdout=subprocess.PIPE).stdout.splitlines()[0]
+    tool = os.path.join(args.build, "ramtrace-bpf")
+    version = subprocess.check_output([tool, "-V"], text=True).splitlines()[0]
     more = f" BENCH_ARGS='{' '.join(sys.argv[2:])}'" if sys.argv[2:] else ""
     results = {"command": "make bench" + more, "version": version,
                "machine": machine(), "rounds": args.rounds, "tables": []}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Page faults from C under Python, and a loop that computes: the processor time of the program itself,
-user's and kernel's, with and without somebody who looks on.
+"""Page faults from C under Python, and a loop that computes: the processor time of the program
+itself, user's and kernel's, with and without somebody who looks on.
 """
 import os
 import subprocess
@@ -40,8 +40,8 @@ class Faults:
         if not os.path.exists(self.paths.memray):
             raise Absent("pip could not install memray")
         try:
-            return number_in(run([self.paths.memray, "run", "-q", "-f", *options, "-o", self.scratch,
-                                  *self.program]))
+            return number_in(run([self.paths.memray, "run", "-q", "-f", *options, "-o",
+                                  self.scratch, *self.program]))
         finally:
             if os.path.exists(self.scratch):
                 os.unlink(self.scratch)

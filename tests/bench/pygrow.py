@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What bench/python.py has traced: prints the processor time of one page fault, or of a loop, in ns.
+"""Prints the processor time of one page fault, or of one turn of a loop, in ns.
 
 usage: pygrow.py grow|compute DEPTH [wait: print a line, and begin at a byte on stdin]
 """

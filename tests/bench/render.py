@@ -34,9 +34,9 @@ def line(row):
 
 def markdown(results):
     head = results["machine"]
-    out = [f"`{results['command']}` of {results['version']} on kernel {head['kernel']}, {head['cpus']} "
-           f"CPUs ({head['model']}), Python {head['python']}, {head['date']}: medians of up to "
-           f"{results['rounds']} interleaved rounds, with the lowest and the highest.", ""]
+    out = [f"`{results['command']}` of {results['version']} on kernel {head['kernel']}, "
+           f"{head['cpus']} CPUs ({head['model']}), Python {head['python']}, {head['date']}: medians of "
+           f"up to {results['rounds']} interleaved rounds, with the lowest and the highest.", ""]
     for table in results["tables"]:
         of = f"ratio to {table['base']}" if "base" in table else ""
         out += [f"| {table['title']} | median | {of} | spread | target |", "|---|---|---|---|---|"]
@@ -50,9 +50,9 @@ def panel(number, table, rows):
     values = [[max(row[key], .05) for key in ("ratio", "low", "high")] for row in rows]
     data = "\n".join(f"{mid} {-i} {low} {high}" for i, (mid, low, high) in enumerate(values))
     targets = [(i, row["target"].split()[1]) for i, row in enumerate(rows)
-               if "target" in row and row["target"][:2] in ("<=", ">=") and "ns" not in row["target"]]
-    marks = "".join(f"set arrow from {t},{-i - .45} to {t},{-i + .45} nohead lw 2 lc rgb '#c03030'\n"
-                    for i, t in targets)
+               if "target" in row and not row["target"].endswith("ns")]
+    marks = "".join(f"set arrow from {t},{-i - .45} to {t},{-i + .45} nohead lw 2 "
+                    "lc rgb '#c03030'\n" for i, t in targets)
     return (f"$data{number} << EOD\n{data}\nEOD\nset title \"{table['title']}: ratio to {base}\"\n"
             f"unset arrow\n{marks}set ytics ({names})\nset yrange [{-len(rows) + .4}:.6]\n"
             f"plot $data{number} using (.05):2:(.05):1:($2-.35):($2+.35) with boxxyerror "
@@ -67,7 +67,8 @@ def plot(results, path):
         return "nothing to compare"
     if not shutil.which("gnuplot"):
         return "gnuplot is not installed"
-    script = (f"set terminal svg noenhanced size 1000,{260 * len(tables)} font 'sans,11' background 'white'\n"
+    script = (f"set terminal svg noenhanced size 1000,{260 * len(tables)} "
+              "font 'sans,11' background 'white'\n"
               f"set output '{path}'\nunset key\nset logscale x\nset grid xtics\nset xrange [.5:*]\n"
               "set lmargin 50\n"
               f"set multiplot layout {len(tables)},1\n")

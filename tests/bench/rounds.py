@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Measuring in rounds: in each, all variants of a case take turns, so that a machine that changes its
-speed changes all of them. What is compared is neighbours in time: ratios are those of one round.
+"""Measuring in rounds: in each, all variants of a case take turns, so that a machine that changes
+its speed changes all of them. What is compared is neighbours in time: ratios are those of one
+round.
 """
 import os
 import re
@@ -118,7 +119,9 @@ class Case:
         return self
 
     def said(self, name):
-        return f"absent: {self.absent[name]}" if name in self.absent else f"{self.samples[name][-1]:.6g}"
+        if name in self.absent:
+            return f"absent: {self.absent[name]}"
+        return f"{self.samples[name][-1]:.6g}"
 
     def row(self, name, base=None, what=None, limit=None, least=None, unit="ns"):
         """One row of a table: its median, and, with a base, its ratio to that round by round."""

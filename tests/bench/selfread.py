@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What it costs a Python program to read its own RSS, in ns a reading: prints one object of JSON."""
+"""What it costs a Python program to read its own RSS, in ns a reading: one object of JSON."""
 import gc
 import json
 import os

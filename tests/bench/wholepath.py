@@ -17,7 +17,8 @@ HERD = 200
 def traced(paths, hits, options, spin=0):
     """Million checkpoints a second of one thread under the tool, which ends in peace."""
     with Hitter(paths, hits, spin) as hitter:
-        argv = [paths.tool, "--pid", str(hitter.pid), "--profile", paths.bench("hit.yaml"), *options]
+        argv = [paths.tool, "--pid", str(hitter.pid), "--profile", paths.bench("hit.yaml"),
+                *options]
         with Process(argv, cpu=0, stop=signal.SIGINT, stderr=subprocess.PIPE,
                      stdout=subprocess.DEVNULL) as tool:
             tool.await_text(tool.p.stderr, "Ctrl-C ends it")
@@ -115,7 +116,8 @@ def summarise(paths, rounds):
         variants["time, " + way] = lambda way=way: replay(way)
         variants["peak RSS, " + way] = lambda way=way: peak[way]
     try:
-        traced(paths, TAPE, ["--growth", "--ring-size", "64M", "-o", "/dev/null", "--record", tape], 2300)
+        traced(paths, TAPE, ["--growth", "--ring-size", "64M", "-o", "/dev/null", "--record", tape],
+               spin=2300)  # so that none is lost
         run([paths.tool, "--replay", tape, "--format", "jsonl", "-o", out])
         rows = summary_of(out)["rows"]
         case = Case(variants).run(rounds)
