@@ -148,9 +148,8 @@ static __always_inline u32 pcpc_counts(const struct mm_struct *mm, s64 *count)
 
 /* Adds each CPU's part to pages[]; one read a CPU where the four lie side by side (6.6 and later,
  * percpu_counter_init_many). */
-static __always_inline long pcpc_add_parts(s64 *pages, const struct mm_state *st, bool direct)
+static __always_inline long pcpc_add_parts(s64 *pages, const u64 *counters, bool direct)
 {
-	const u64 *counters = st->counters;
 	bool together = counters[1] == counters[0] + 4 && counters[2] == counters[0] + 8 &&
 			counters[3] == counters[0] + 12;
 	long err = 0;
@@ -177,6 +176,40 @@ static __always_inline long pcpc_add_parts(s64 *pages, const struct mm_state *st
 	return err;
 }
 
+/*
+ * Where there are many CPUs the loop is a global function: those the verifier walks once, by
+ * themselves, and not for each state that calls them, which from some 400 CPUs on is past its
+ * limit. Where there are few, the call would cost as much as the loop.
+ */
+struct pcpc_pages {
+	s64 kind[MM_KINDS];
+};
+
+struct pcpc_counters {
+	u64 kind[MM_KINDS];
+};
+
+__noinline int pcpc_add_many(struct pcpc_pages *pages, const struct pcpc_counters *counters)
+{
+	return pages && counters ? pcpc_add_parts(pages->kind, counters->kind, false) : -1;
+}
+
+__noinline int pcpc_add_many_direct(struct pcpc_pages *pages, const struct pcpc_counters *counters)
+{
+	return pages && counters ? pcpc_add_parts(pages->kind, counters->kind, true) : -1;
+}
+
+static __always_inline int pcpc_add(s64 *pages, const struct mm_state *st, bool direct)
+{
+	const struct pcpc_counters *counters = (const void *)st->counters;
+
+	if (nr_cpus <= FEW_CPUS)
+		return pcpc_add_parts(pages, st->counters, direct);
+	if (direct)
+		return pcpc_add_many_direct((struct pcpc_pages *)pages, counters);
+	return pcpc_add_many((struct pcpc_pages *)pages, counters);
+}
+
 /* One try. 0: stable, 1: moved meanwhile, negative: unreadable. */
 static __always_inline int pcpc_sum(const struct mm_struct *mm, const struct mm_state *st,
 	s64 *pages, bool direct)
@@ -188,7 +221,7 @@ static __always_inline int pcpc_sum(const struct mm_struct *mm, const struct mm_
 	locked = pcpc_counts(mm, before);
 	rss_copy(pages, before);
 	barrier();
-	if (pcpc_add_parts(pages, st, direct))
+	if (pcpc_add(pages, st, direct))
 		return -1;
 	barrier();
 	locked |= pcpc_counts(mm, after);

@@ -60,7 +60,7 @@ static void set_knobs(struct session *s, const struct session_config *config)
 {
 	struct ramtrace_bpf *bpf = s->bpf;
 
-	bpf->rodata->nr_cpus = s->cpus;
+	bpf->rodata->nr_cpus = config->pretend_cpus ? config->pretend_cpus : (unsigned int)s->cpus;
 	bpf->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
 	bpf->rodata->tool_tgid = getpid();
 	bpf->rodata->follow_children = config->follow_children;
@@ -103,7 +103,7 @@ static void set_knobs(struct session *s, const struct session_config *config)
 	bpf->bss->exec_wakes = config->markers;
 }
 
-static int init_offsets(struct session *s)
+static int init_offsets(struct session *s, unsigned int pretend)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
 	int err;
@@ -113,7 +113,9 @@ static int init_offsets(struct session *s)
 	err = bpf_prog_test_run_opts(bpf_program__fd(s->bpf->progs.init_cpu_offsets), &opts);
 	if (err)
 		return -errno;
-	return opts.retval ? -EIO : 0;
+	for (unsigned int cpu = s->cpus; cpu < pretend; cpu++)
+		s->bpf->bss->cpu_offset[cpu] = s->bpf->bss->cpu_offset[cpu % s->cpus];
+	return opts.retval && !pretend ? -EIO : 0;
 }
 
 static const char *load_hint(int err)
@@ -171,7 +173,7 @@ int session__open(const struct session_config *config, struct session **out, cha
 	if (ret)
 		goto out;
 	doing = "find the per-CPU areas with";
-	ret = init_offsets(s);
+	ret = init_offsets(s, config->pretend_cpus);
 	if (ret)
 		goto out;
 	doing = "attach";

@@ -24,6 +24,7 @@ struct session_config {
 	bool python;	 /* and the functions of the section on Python */
 	bool markers;	 /* and SESSION_MARK */
 	bool growth;	 /* full attribution: RT_EV_NODE, and session__growth */
+	unsigned int pretend_cpus; /* to measure: so many possible CPUs, whose values are then wrong */
 };
 
 /* One event, raw; valid during the call. Non-zero ends the poll and is passed up. */

@@ -3,8 +3,10 @@
  * Forks PROCESSES children; at a byte on stdin each calls `work` CALLS times. Prints a line when all
  * are there, and another when all have done it. usage: herd PROCESSES CALLS
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 __attribute__((noinline, noipa)) void work(volatile char *page)
@@ -17,6 +19,7 @@ static void child(int go, int done, int calls)
 {
 	char *memory = malloc((size_t)calls * 4096), byte;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (read(go, &byte, 1) != 1)
 		_exit(1);
 	for (int i = 0; i < calls; i++)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What bench/python.py has traced: prints the processor time of one page fault, or of a loop, in ns.
+"""Prints the processor time of one page fault, or of one turn of a loop, in ns.
 
-usage: pygrow.py grow|compute DEPTH
+usage: pygrow.py grow|compute DEPTH [wait: print a line, and begin at a byte on stdin]
 """
 import ctypes
 import mmap
@@ -40,4 +40,7 @@ def deep(depth, work):
     return deep(depth - 1, work) if depth else work()
 
 
-print(deep(int(sys.argv[2]), {"grow": grow, "compute": compute}[sys.argv[1]]) * 1e9)
+if len(sys.argv) > 3:
+    print("ready", flush=True)
+    sys.stdin.read(1)
+print(deep(int(sys.argv[2]), {"grow": grow, "compute": compute}[sys.argv[1]]) * 1e9, flush=True)
