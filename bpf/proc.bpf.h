@@ -115,7 +115,7 @@ static __noinline bool thread_set_up(struct thread_state *ts, struct task_struct
 
 	ts->mm = 0;
 	ts->depth = 0;
-	ts->own_changes = 0;
+	ts->own_changes = ts->own_begun = 0;
 	if (!ps || (ps->flags & PROC_WAITS_FOR_EXEC) || ps->mm != (u64)mm)
 		return false;
 	ts->tgid = tgid;
@@ -162,6 +162,7 @@ static __always_inline bool look_take(struct look *lk, int ret, const s64 *pages
 	}
 	if (ret > 0)
 		lk->flags |= RT_F_UNSTABLE;
+	lk->in_flight = rss_in_flight(lk->st, pages);
 	rss_to_wire(&lk->rss, pages);
 	return true;
 }
@@ -282,7 +283,7 @@ static __always_inline void inherit_spans(struct task_struct *parent, struct tas
 	to->stack_lo = from->stack_lo;
 	to->stack_hi = from->stack_hi;
 	to->stack_known = from->stack_known;
-	to->own_changes = 0;
+	to->own_changes = to->own_begun = 0;
 	to->made = from->made;
 	to->mixed = from->mixed;
 	to->depth = from->depth;

@@ -69,24 +69,28 @@ static __always_inline bool py_is_here(const struct user_place *now, const struc
 	return done == moved || done << 3 == moved;
 }
 
-/* Is the stack as it was at the last look? False: that takes a walk. */
-static __noinline bool py_unchanged(struct thread_state *ts, struct task_struct *task)
+/* Is the current thread's stack as it was at the last look? 0: that takes a walk. (Not static: see
+ * py_look_up.) */
+__noinline int py_unchanged(struct thread_state *ts)
 {
-	struct py_quick *q = &ts->py;
+	struct py_quick *q;
 	struct user_place at;
 
+	if (!ts)
+		return 0;
+	q = &ts->py;
 	if (!q->left || (s64)(bpf_jiffies64() - q->until) >= 0)
-		return false;
-	at = kcompat_user_place(task);
+		return 0;
+	at = kcompat_user_place(bpf_get_current_task_btf());
 	if (py_is_here(&at, &q->at)) {
 		q->at = at;
-		return true;
+		return 1;
 	}
 	q->at = at;
 	if (!py_top_is_still(q) || (q->caller && !py_is_still(q, &q->still[3])))
-		return false;
+		return 0;
 	q->left--;
-	return true;
+	return 1;
 }
 
 /* The frame at this depth; with its variables if the walk has a hash of them. */

@@ -248,7 +248,7 @@ static __always_inline u32 py_shared(const struct look *lk)
 
 	u64 others = changes_by_others(lk->ts, lk->st), own = lk->ts->own_changes;
 
-	if (others != lk->ts->py.others || own != lk->ts->py.own)
+	if (lk->in_flight || others != lk->ts->py.others || own != lk->ts->py.own)
 		return RT_F_SHARED;
 	return pt->unsure && (others != pt->sure_others || own != pt->sure_own) ? RT_F_SHARED : 0;
 }
@@ -389,7 +389,7 @@ static __always_inline struct rt_py *look_python(struct look *lk, struct task_st
 		return NULL;
 	if (lk->ts->py.foreign && (s64)(bpf_jiffies64() - lk->ts->py.foreign_until) < 0)
 		return NULL;
-	if (py_unchanged(lk->ts, task)) {
+	if (py_unchanged(lk->ts)) {
 		lk->walked = 1;
 		lk->py_kept = PY_SPANS;
 		return NULL;

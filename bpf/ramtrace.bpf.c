@@ -261,6 +261,7 @@ static __noinline int look_before_change(struct look *lk, struct rt_py *py, stru
 		return 0;
 	if (ret > 0)
 		lk->flags = RT_F_UNSTABLE;
+	lk->in_flight = rss_in_flight(lk->st, pages);
 	pages[kind & 3] -= delta;
 	rss_to_wire(&lk->rss, pages);
 	return report_spans(lk, task, py);
@@ -317,9 +318,12 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 		return 0;
 	/* before the walk: a task on another CPU that adds all up until then takes it for its own */
 	delta = forget_value(mm_event_delta(mm, task, lk.st, kind));
+	__sync_fetch_and_add(&lk.st->begun, 1);
 	__sync_fetch_and_add(&lk.st->cur[kind & 3], delta);
 	if (own) {
 		lk.ts = bpf_task_storage_get(&threads, task, 0, 0);
+		if (lk.ts && lk.ts->mm == (u64)mm)
+			lk.ts->own_begun++;
 		py = look_at_python(&lk, mm);
 		lk.now = forget_value(lk.now);
 		lk.sp = forget_value(lk.sp);

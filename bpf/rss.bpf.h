@@ -70,7 +70,8 @@ struct mm_state {
 	s64 peak_total, timed_total;
 	s64 row_total; /* rss at the last row, for --step */
 	u64 peak_ns;
-	u64 changes; /* rss_stat events, by anybody */
+	u64 changes; /* rss_stat events, by anybody, */
+	u64 begun;   /* and those that are being handled, too */
 	u64 start_ns;
 	u32 tgid;
 	u32 lost; /* events not sent since the last one that was */
@@ -202,12 +203,16 @@ __noinline int pcpc_add_many_direct(struct pcpc_pages *pages, const struct pcpc_
 static __always_inline int pcpc_add(s64 *pages, const struct mm_state *st, bool direct)
 {
 	const struct pcpc_counters *counters = (const void *)st->counters;
+	struct pcpc_pages sum;
+	int err;
 
 	if (nr_cpus <= FEW_CPUS)
 		return pcpc_add_parts(pages, st->counters, direct);
-	if (direct)
-		return pcpc_add_many_direct((struct pcpc_pages *)pages, counters);
-	return pcpc_add_many((struct pcpc_pages *)pages, counters);
+	/* a copy, so that where there are few the compiler may keep them in registers */
+	rss_copy(sum.kind, pages);
+	err = direct ? pcpc_add_many_direct(&sum, counters) : pcpc_add_many(&sum, counters);
+	rss_copy(pages, sum.kind);
+	return err;
 }
 
 /* One try. 0: stable, 1: moved meanwhile, negative: unreadable. */
@@ -291,6 +296,19 @@ static __noinline int rss_read_direct(const struct mm_struct *mm, const struct m
 	}
 	count_loss(RT_LOSS_UNSTABLE);
 	return ret;
+}
+
+/* Is somebody amid a change that is in the counters, and not in the account yet? Up to 6.1 the account
+ * lags behind anyway. */
+static __always_inline u64 rss_in_flight(const struct mm_state *st, const s64 *pages)
+{
+	u64 differ = 0;
+
+	if (!kcompat_rss_is_percpu())
+		return 0;
+	for (int i = 0; i < MM_KINDS; i++)
+		differ |= pages[i] ^ *(volatile const s64 *)&st->cur[i];
+	return forget_value(differ);
 }
 
 static __always_inline void rss_to_wire(struct rt_snapshot *out, const s64 *pages)

@@ -111,7 +111,8 @@ struct thread_state {
 	u64 mm; /* 0: not set up */
 	u64 start_ns;
 	u64 stack_lo, stack_hi; /* the thread's own stack lies within */
-	u64 own_changes;	/* of mm_state.changes, by this thread */
+	u64 own_changes;	/* of mm_state.changes, by this thread, */
+	u64 own_begun;		/* and of mm_state.begun */
 	u32 tgid, tid;
 	u32 depth;
 	u32 borrowed;
@@ -255,6 +256,7 @@ struct look {
 	u64 gc;	     /* as in struct rt_checkpoint */
 	u32 caller;
 	u32 py_flags; /* of the entries that it finds */
+	u64 in_flight; /* not 0: rss has some other task's change that the account does not have yet */
 	u32 py_entry; /* a Python function begins: at this very sp no other does, */
 	u64 py_runs;  /* unless its frame was made just before. That one's code; 0: it is made now */
 	struct py_thread *pt;
@@ -417,7 +419,7 @@ static __always_inline void span_report(const struct look *lk, const struct span
 
 static __always_inline u64 changes_by_others(const struct thread_state *ts, const struct mm_state *st)
 {
-	return st->changes - ts->own_changes;
+	return *(volatile const u64 *)&st->begun - ts->own_begun;
 }
 
 /* Has anybody changed the mm since the span was last certain to be open? */
@@ -438,7 +440,7 @@ static __always_inline void span_close_late(const struct look *lk, const struct 
 		return py_close_late(lk, s);
 	if ((s->flags & SPAN_COMPLETE) ? lk->all || !(s->flags & SPAN_TAIL) : lk->all && !unseen)
 		flags |= RT_F_UNWOUND;
-	if (changes_by_others(lk->ts, lk->st) != s->others)
+	if (lk->in_flight || changes_by_others(lk->ts, lk->st) != s->others)
 		flags |= RT_F_SHARED;
 	else if ((unseen || (s->flags & SPAN_HIDDEN)) && changed_since(lk, s))
 		flags |= RT_F_SHARED;
