@@ -10,6 +10,7 @@
 #include "proctree.h"
 #include "spantree.h"
 
+#define MAX_PROGRAMS 4096 /* that are told of each for itself: a build makes them by the thousand */
 #define MAX_DEPTH 1024 /* frames of a stack that are gone through: a tape may have loops */
 
 struct node {
@@ -47,6 +48,7 @@ struct growth {
 	struct program *programs;
 	struct growth_program *ended;
 	size_t n_ended;
+	uint64_t left_out;
 };
 
 struct growth *growth__new(void)
@@ -234,6 +236,10 @@ int growth__program(struct growth *g, struct proc *p)
 
 	if (!p->serial || p->borrowed)
 		return 0;
+	if (g->n_ended >= MAX_PROGRAMS) {
+		g->left_out++;
+		return 0;
+	}
 	more = realloc(g->ended, (g->n_ended + 1) * sizeof(*more));
 	if (!more)
 		return -ENOMEM;
@@ -247,6 +253,11 @@ int growth__program(struct growth *g, struct proc *p)
 	p->tree = NULL;
 	g->n_ended++;
 	return 0;
+}
+
+uint64_t growth__left_out(const struct growth *g)
+{
+	return g->left_out;
 }
 
 const struct growth_program *growth__programs(const struct growth *g, size_t *n)

@@ -87,6 +87,8 @@ bool growth__any(const struct growth *g);
 /* Copies what is known of a program at its end, and takes its tree of spans; of one without an account,
  * nothing. -ENOMEM. */
 int growth__program(struct growth *g, struct proc *p);
+/* How many there was no room for. */
+uint64_t growth__left_out(const struct growth *g);
 /* In the order in which they ended. */
 const struct growth_program *growth__programs(const struct growth *g, size_t *n);
 

@@ -191,7 +191,8 @@ int summary_json(const struct run_summary *sum, struct out *o)
 		programs = growth__programs(sum->growth, &n);
 	for (size_t i = 0; i < n && !err; i++)
 		err = json_array_append_new(list, program(sum, &programs[i])) ? -ENOMEM : 0;
-	doc = json_pack("{s:i, s:o, s:o}", "version", 1, "host", text(sum->host->host), "processes", list);
+	doc = json_pack("{s:i, s:o, s:I, s:o}", "version", 1, "host", text(sum->host->host), "left_out",
+		(json_int_t)(sum->growth ? growth__left_out(sum->growth) : 0), "processes", list);
 	s = doc && !err ? json_dumps(doc, JSON_COMPACT) : NULL;
 	json_decref(doc);
 	if (!s)
