@@ -137,7 +137,6 @@ static __always_inline void py_quicken(struct thread_state *ts, struct py_thread
 		py_note_still(q, 2, pt, wanted, py);
 		q->n = 3;
 	}
-	q->key = q->n == 3 ? 2 : wanted && wanted + 1 == pt->depth ? 1 : 0;
 	q->owner = py->frame_owner;
 	q->caller = wanted && wanted - 1 > pt->floor;
 	if (q->caller)

@@ -88,10 +88,8 @@ struct py_quick {
 	u64 until;    /* jiffies: then all of the stack is to be compared again, */
 	u32 left;     /* or after that many looks; 0: now */
 	u32 n;	      /* of still[] */
-	u32 key;      /* the one that counts: that of the innermost wanted frame, if any is open, */
-	u32 caller;   /* and still[3], its caller, if there is one */
+	u32 caller;   /* still[3] is the caller of the innermost wanted frame */
 	u32 owner;    /* rt_py.frame_owner */
-	u32 pad;
 	u32 foreign;  /* the thread has no Python side, as far as is known, */
 	u64 foreign_until; /* jiffies: and is not asked again before */
 	struct user_place at; /* where the program was at the last look */

@@ -307,6 +307,18 @@ static void on_small_disk(const char *command, char *out, size_t len)
 	snprintf(out, len, ON_SMALL_DISK, command);
 }
 
+/* What is written at the end of a run is made sure of before it begins. */
+Test(outputs, a_summary_that_cannot_be_written_is_told_before_or_at_the_end, .timeout = 60)
+{
+	prepare();
+	EXPECT("$T -q -o log --summary-json nowhere/s.json -- sh -c 'echo ran >ran'; s=$?; test ! -e ran && exit $s", 1,
+		"cannot create the summary nowhere/s.json", "Make it first");
+	EXPECT("$T -q -o log --record tape --summary-json /dev/full -- sh -c 'echo ran'", 1, "ran",
+		"cannot write the summary /dev/full: No space left");
+	EXPECT("$T --replay tape --summary-json tape -o again", 1, "cannot create the summary tape: it is the log or the tape");
+	EXPECT("$T --replay tape --summary-json s.json -o again && grep -c '\"identity\"' s.json", 0, "1");
+}
+
 Test(outputs, a_full_disk_of_the_log_leaves_whole_lines_and_a_tape_that_goes_on, .timeout = 120)
 {
 	char command[512];

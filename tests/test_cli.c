@@ -153,6 +153,8 @@ Test(cli, an_unusable_command_line_is_told_with_what_would_be_usable)
 		{{"--format", "xml"}, {"--format xml", "seed, text or jsonl"}},
 		{{"--lang", "fr"}, {"--lang fr", "zh or en"}},
 		{{"--returns", "never"}, {"--returns never", "auto or noticed"}},
+		{{"--replay", "x", "y", "--summary-json=z"}, {"--summary-json is of one tape"}},
+		{{"--max-overhead", "much"}, {"--max-overhead much: it takes a percentage"}},
 		{{"--replay", "x", "--pid", "1"}, {"--replay takes tapes and output options only"}},
 	};
 

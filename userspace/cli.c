@@ -257,29 +257,12 @@ static error_t parse_output_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static error_t parse_option(int key, char *arg, struct argp_state *state)
+/* Where checkpoints are, and how they are seen. */
+static error_t parse_place_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *opt = state->input;
 
 	switch (key) {
-	case KEY_PID:
-		parse_pid(opt, arg, state);
-		return 0;
-	case KEY_NO_CHILDREN:
-		opt->follow_children = false;
-		return 0;
-	case KEY_USER:
-		opt->user = arg;
-		return 0;
-	case KEY_DURATION:
-		if (parse_duration(arg, &opt->duration_ns))
-			argp_error(state, "--duration %s: not a time (10, 1.5s, 200ms, 5m)", arg);
-		return 0;
-	case KEY_FUNCTION:
-		return append(&opt->specs, &opt->n_specs, sizeof(char *), &arg) ? ENOMEM : 0;
-	case KEY_PROFILE:
-		opt->profile = arg;
-		return 0;
 	case KEY_OVERHEAD:
 		if (parse_percent(arg, &opt->max_overhead))
 			argp_error(state, "--max-overhead %s: it takes a percentage, 0 to 100", arg);
@@ -307,6 +290,34 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_NO_MARKERS:
 		opt->markers = false;
 		return 0;
+	default:
+		return parse_output_option(key, arg, state);
+	}
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *opt = state->input;
+
+	switch (key) {
+	case KEY_PID:
+		parse_pid(opt, arg, state);
+		return 0;
+	case KEY_NO_CHILDREN:
+		opt->follow_children = false;
+		return 0;
+	case KEY_USER:
+		opt->user = arg;
+		return 0;
+	case KEY_DURATION:
+		if (parse_duration(arg, &opt->duration_ns))
+			argp_error(state, "--duration %s: not a time (10, 1.5s, 200ms, 5m)", arg);
+		return 0;
+	case KEY_FUNCTION:
+		return append(&opt->specs, &opt->n_specs, sizeof(char *), &arg) ? ENOMEM : 0;
+	case KEY_PROFILE:
+		opt->profile = arg;
+		return 0;
 	case KEY_LIST:
 		opt->command = CMD_LIST;
 		return 0;
@@ -319,7 +330,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		state->next = state->argc;
 		return 0;
 	default:
-		return parse_output_option(key, arg, state);
+		return parse_place_option(key, arg, state);
 	}
 }
 
@@ -331,6 +342,8 @@ static const char *check(const struct options *opt)
 	if (opt->command == CMD_REPLAY) {
 		if (opt->n_pids || opt->n_specs || opt->record || opt->profile)
 			return "--replay takes tapes and output options only";
+		if (opt->summary && opt->n_tapes > 1)
+			return "--summary-json is of one tape: replay each by itself";
 		return NULL;
 	}
 	if (opt->n_pids && opt->argv)

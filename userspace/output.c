@@ -20,6 +20,7 @@ struct output {
 	const struct options *opt;
 	struct tape_writer *tape;
 	struct out *file;
+	struct out *summary; /* NULL: none is wanted */
 	void *sink;
 	struct run *run; /* NULL: of several tapes, which have their own */
 	uint64_t undecoded;
@@ -70,13 +71,13 @@ static const char *why_not_created(int err)
 	}
 }
 
-/* The log would overwrite what it is made from. */
-static bool log_is_a_tape(const struct options *opt)
+/* The log, or the summary, would overwrite what it is made from. */
+static bool is_a_tape(const struct options *opt, const char *path)
 {
-	if (is_same_file(opt->output, opt->record))
+	if (is_same_file(path, opt->record))
 		return true;
 	for (size_t i = 0; i < opt->n_tapes; i++)
-		if (is_same_file(opt->output, opt->tapes[i]))
+		if (is_same_file(path, opt->tapes[i]))
 			return true;
 	return false;
 }
@@ -90,7 +91,7 @@ static int open_log(struct output *o)
 		o->file = out__new(STDOUT_FILENO);
 		return o->file ? 0 : -ENOMEM;
 	}
-	if (log_is_a_tape(o->opt)) {
+	if (is_a_tape(o->opt, path)) {
 		log_error("cannot create the log %s: it is the tape; give the log a file of its "
 			  "own", path);
 		return -EEXIST;
@@ -98,6 +99,24 @@ static int open_log(struct output *o)
 	err = out__open(path, &o->file);
 	if (err)
 		log_error("cannot create the log %s: %s", path, why_not_created(err));
+	return err;
+}
+
+/* Before anything is traced: what can only be said at the end is not to be lost then. */
+static int open_summary(struct output *o)
+{
+	const char *path = o->opt->summary;
+	int err;
+
+	if (!path)
+		return 0;
+	if (is_same_file(path, o->opt->output) || is_a_tape(o->opt, path)) {
+		log_error("cannot create the summary %s: it is the log or the tape; give it a file of its own", path);
+		return -EEXIST;
+	}
+	err = out__open(path, &o->summary);
+	if (err)
+		log_error("cannot create the summary %s: %s", path, why_not_created(err));
 	return err;
 }
 
@@ -119,6 +138,8 @@ int output__open(const struct options *opt, struct output **out)
 		}
 	}
 	err = open_log(o);
+	if (!err)
+		err = open_summary(o);
 	if (err)
 		goto out;
 	config = sink_config(opt, o->file);
@@ -248,20 +269,12 @@ void output__abandon(struct output *o)
 
 static void write_summary(struct output *o)
 {
-	const char *path = o->opt->summary;
-	struct out *file = NULL;
-	int err = out__open(path, &file), ret;
+	int err = summary_json(run__result(o->run), o->summary), ret = out__close(o->summary);
 
-	if (err) {
-		log_error("cannot create the summary %s: %s", path, why_not_created(err));
-		o->summary_err = err;
-		return;
-	}
-	err = summary_json(run__result(o->run), file);
-	ret = out__close(file);
+	o->summary = NULL;
 	o->summary_err = err ? err : ret;
 	if (o->summary_err)
-		log_error("cannot write the summary %s: %s", path, strerror(-o->summary_err));
+		log_error("cannot write the summary %s: %s", o->opt->summary, strerror(-o->summary_err));
 }
 
 int output__close(struct output *o)
@@ -272,8 +285,9 @@ int output__close(struct output *o)
 		return 0;
 	if (o->run && !o->log_err && (o->begun || o->opt->n_tapes))
 		log_failed(o, run__finish(o->run));
-	if (o->run && o->opt->summary && !o->log_err && (o->begun || o->opt->n_tapes))
+	if (o->run && o->summary && !o->log_err && (o->begun || o->opt->n_tapes))
 		write_summary(o);
+	out__close(o->summary);
 	if (o->undecoded && !o->opt->n_tapes)
 		log_warn("records of this run that do not decode, left out of the log: %" PRIu64,
 			o->undecoded);

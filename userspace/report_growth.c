@@ -236,8 +236,8 @@ static int print_program(enum lang lang, const struct run_summary *sum, struct p
 	out__fmt(o, "\n%s %s%spid=%u: %.2f -> %.2f: %+.2f = %s %+.2f + %s %+.2f + %s %+.2f + %s %+.2f\n",
 		lang_text(lang, TEXT_GROWTH), p->p->role, p->p->role[0] ? " " : "", p->p->pid,
 		mib((int64_t)a->start), mib((int64_t)a->end), mib((int64_t)(a->end - a->start)),
-		lang_text(lang, TEXT_ATTRIBUTED), mib(a->attributed), lang_text(lang, TEXT_COL_FOREIGN),
-		mib(a->foreign), lang_text(lang, TEXT_COL_FOOTPRINT), mib(a->footprint),
+		lang_text(lang, TEXT_ATTRIBUTED), mib(a->attributed), lang_text(lang, TEXT_FOREIGN),
+		mib(a->foreign), lang_text(lang, TEXT_FOOTPRINT), mib(a->footprint),
 		lang_text(lang, TEXT_REMAINDER), mib(a->remainder));
 	if (a->unread)
 		out__fmt(o, "  %s: %+.2f\n", lang_text(lang, TEXT_UNREAD), mib(a->unread));
