@@ -338,6 +338,8 @@ Test(unharmed, coroutines_that_always_overlap, .timeout = 300)
 	}
 }
 
+#define PAGE 4096
+
 /* --- late libraries -------------------------------------------------------------------------- */
 
 /* Calls of the library that have rows, as a list of their places in the order of all calls. */
@@ -356,12 +358,33 @@ static size_t first_traced_call(const struct result *r, size_t from, size_t to, 
 	return first;
 }
 
+/* The call at whose beginning the probes are placed has told of its entry before they changed the
+ * memory: what it has told of its return, less the page that it brings, is what it entered with. */
+static void retell_first_entry(struct result *r, const json_t *row)
+{
+	for (size_t i = 0; i + 1 < r->n_told; i += 2) {
+		struct told entry = r->told[i + 1];
+
+		entry.rss -= PAGE;
+		entry.anon -= PAGE;
+		if (!same_values(row, &entry) || strcmp(r->told[i].when, "entry"))
+			continue;
+		r->told[i].rss = entry.rss;
+		r->told[i].anon = entry.anon;
+		r->told[i].file = entry.file;
+		return;
+	}
+}
+
 /* The value tells which call a row belongs to: each makes one more page resident. */
 static void match_by_value(struct result *r)
 {
 	size_t i, at = 0;
 	json_t *row;
 
+	row = rows_find(r->rows, 0, "function", "p_plugin", "when", "entry", NULL);
+	if (row)
+		retell_first_entry(r, row);
 	json_array_foreach(r->rows, i, row) {
 		if (!is_row(row))
 			continue;
