@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "fact.h"
+#include "holdings.h"
 #include "lang.h"
 #include "proctree.h"
 #include "record.h"
@@ -41,6 +42,13 @@ struct row {
 struct loss {
 	const struct proc *proc;
 	uint64_t count, since_ns, time_ns;
+};
+
+/* A reading of /proc at its place in the log; its groups go to proc->holdings alone. */
+struct reading {
+	const struct proc *proc;
+	uint64_t time_ns;
+	const struct fact_reading *fact;
 };
 
 /* What happened to whole runs, for the report at the end. */
@@ -86,6 +94,11 @@ struct run_summary {
 	size_t n_funcs;
 	struct rt_snapshot tree_end; /* sum of what living programs have, borrowed ones left out */
 	uint64_t processes; /* each once, however often it called exec */
+	/* of all processes by PSS, and how far /proc and the kernel's side differ */
+	const struct tree_reading *readings;
+	size_t n_readings;
+	const struct tree_reading *most; /* NULL: there was none */
+	struct held_check check;
 };
 
 /* "ring", "proc_map", ...: as jsonl names a loss. */
@@ -101,6 +114,7 @@ struct row_ops {
 		size_t n_specs);
 	int (*row)(void *ctx, const struct row *row);
 	int (*loss)(void *ctx, const struct loss *loss);
+	int (*reading)(void *ctx, const struct reading *reading);
 	/* a program has ended (exit, exec, or the end of the run), with all that is known of it */
 	int (*process)(void *ctx, const struct proc *p);
 	int (*summary)(void *ctx, const struct run_summary *sum);

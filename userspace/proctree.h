@@ -13,6 +13,7 @@
 #include "../bpf/ramtrace.h"
 #include "fact.h"
 
+struct holdings;
 struct spans;
 
 struct proc {
@@ -39,6 +40,7 @@ struct proc {
 	uint64_t lost;	   /* events of it that were lost */
 	uint64_t last_gc;  /* rt_checkpoint.gc of its last Python row; 0: none */
 	struct spans *spans; /* owned by rows.c; NULL: none were open yet */
+	struct holdings *holdings; /* the same; NULL: /proc was not read */
 	/* of several runs in one log: which of them, counted from 1; 0 and NULL where there is one */
 	unsigned int run;
 	const char *host;

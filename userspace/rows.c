@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "holdings.h"
 #include "mark.h"
 #include "spans.h"
 
@@ -274,6 +275,8 @@ static void forget(struct rows *r, struct proc *p)
 {
 	spans__free(p->spans);
 	p->spans = NULL;
+	holdings__free(p->holdings);
+	p->holdings = NULL;
 	proctree__forget(r->pt, p);
 }
 
@@ -301,8 +304,13 @@ static int note_loss(struct rows *r, struct proc *p, uint32_t lost, uint64_t tim
 
 static int hand_on(struct rows *r, struct proc *p)
 {
-	int err = r->ops->process ? r->ops->process(r->ctx, p) : 0;
+	int err;
 
+	if (p->holdings) {
+		holdings__sort(p->holdings);
+		held_check__add(&r->check, &p->holdings->check);
+	}
+	err = r->ops->process ? r->ops->process(r->ctx, p) : 0;
 	if (!p->execed)
 		r->processes++;
 	forget(r, p);
@@ -373,6 +381,26 @@ int rows__event(struct rows *r, const struct rt_hdr *ev, uint64_t time_ns, uint6
 	}
 }
 
+/* Of a program that is not known (its end came first) it says nothing. */
+int rows__reading(struct rows *r, const struct fact_reading *f, uint64_t time_ns)
+{
+	struct proc *p = proctree__find(r->pt, f->pid, f->start_ns);
+	struct reading reading = { .proc = p, .time_ns = time_ns, .fact = f };
+	int err;
+
+	if (!p || p->borrowed)
+		return 0;
+	if (!p->holdings)
+		p->holdings = holdings__new();
+	if (!p->holdings)
+		return -ENOMEM;
+	if (holdings__continues(p->holdings, f))
+		return holdings__take(p->holdings, f, time_ns);
+	tree_readings__add(&r->readings, f, time_ns);
+	err = holdings__take(p->holdings, f, time_ns);
+	return !err && r->ops->reading ? r->ops->reading(r->ctx, &reading) : err;
+}
+
 static int end_one(void *ctx, struct proc *p)
 {
 	const struct rt_snapshot *last = &p->totals.last;
@@ -389,6 +417,7 @@ static int end_one(void *ctx, struct proc *p)
 
 int rows__end(struct rows *r)
 {
+	tree_readings__end(&r->readings);
 	return proctree__each(r->pt, end_one, r);
 }
 
