@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <unistd.h>
 #include "feed.h"
+#include "render.h"
 #include "report.h"
+#include "schema.h"
 #include "strcache.h"
 #include "table.h"
 
@@ -19,49 +21,6 @@
 #define MIB (1024 * KIB)
 #define SEC 1000000000ull
 #define T0  (5000 * SEC)
-
-/* --- a run rendered into memory --------------------------------------------------------------- */
-
-struct render {
-	const struct sink *sink;
-	FILE *file;
-	struct out *out;
-	void *ctx;
-	struct run *run;
-};
-
-static struct render render_begin(const char *format, enum lang lang)
-{
-	struct render r = { .sink = sink_find(format), .file = tmpfile() };
-	struct correlate_options opt;
-
-	cr_assert_not_null(r.sink);
-	opt = (struct correlate_options){ .lang = r.sink->chinese ? LANG_ZH : lang,
-		.skip_extra = r.sink->skip_extra };
-	r.out = out__new(dup(fileno(r.file)));
-	r.ctx = r.sink->open(&(struct sink_config){ .out = r.out, .lang = opt.lang });
-	cr_assert_not_null(r.ctx);
-	r.run = run__new(&opt, &r.sink->ops, r.ctx);
-	return r;
-}
-
-static char *render_end(struct render *r)
-{
-	char *text;
-	long len;
-
-	cr_assert_eq(run__finish(r->run), 0);
-	run__free(r->run);
-	r->sink->close(r->ctx);
-	cr_assert_eq(out__close(r->out), 0);
-	cr_assert_eq(fseek(r->file, 0, SEEK_END), 0);
-	len = ftell(r->file);
-	rewind(r->file);
-	text = calloc(1, (size_t)len + 1);
-	cr_assert_eq(fread(text, 1, (size_t)len, r->file), (size_t)len);
-	fclose(r->file);
-	return text;
-}
 
 /* --- the run ---------------------------------------------------------------------------------- */
 
@@ -485,95 +444,7 @@ Test(sinks, every_text_is_there_in_both_languages)
 	}
 }
 
-/* --- jsonl against its schema: as much of JSON Schema as that uses ---------------------------- */
-
-static json_t *schema_root;
-
-static bool valid(const json_t *schema, const json_t *v);
-
-static bool type_is(const char *type, const json_t *v)
-{
-	return (!strcmp(type, "object") && json_is_object(v)) ||
-		(!strcmp(type, "array") && json_is_array(v)) ||
-		(!strcmp(type, "string") && json_is_string(v)) ||
-		(!strcmp(type, "integer") && json_is_integer(v)) ||
-		(!strcmp(type, "boolean") && json_is_boolean(v)) ||
-		(!strcmp(type, "null") && json_is_null(v));
-}
-
-static bool valid_type(const json_t *type, const json_t *v)
-{
-	json_t *one;
-	size_t i;
-
-	if (json_is_string(type))
-		return type_is(json_string_value(type), v);
-	json_array_foreach(type, i, one)
-		if (type_is(json_string_value(one), v))
-			return true;
-	return false;
-}
-
-static size_t count_valid(const json_t *schemas, const json_t *v)
-{
-	size_t i, n = 0;
-	json_t *one;
-
-	json_array_foreach(schemas, i, one)
-		n += valid(one, v);
-	return n;
-}
-
-static bool valid_object(const json_t *schema, const json_t *v)
-{
-	json_t *props = json_object_get(schema, "properties"), *one;
-	const char *key;
-	size_t i;
-
-	json_array_foreach(json_object_get(schema, "required"), i, one)
-		if (!json_object_get(v, json_string_value(one)))
-			return false;
-	json_object_foreach((json_t *)v, key, one)
-		if (!json_object_get(props, key) || !valid(json_object_get(props, key), one))
-			return false;
-	return true;
-}
-
-static bool valid(const json_t *schema, const json_t *v)
-{
-	json_t *s, *one;
-	size_t i;
-
-	if ((s = json_object_get(schema, "$ref")))
-		return valid(json_object_get(json_object_get(schema_root, "$defs"),
-			json_string_value(s) + strlen("#/$defs/")), v);
-	if ((s = json_object_get(schema, "oneOf")))
-		return count_valid(s, v) == 1;
-	if ((s = json_object_get(schema, "anyOf")))
-		return count_valid(s, v) > 0;
-	if ((s = json_object_get(schema, "const")))
-		return json_equal(s, v);
-	if ((s = json_object_get(schema, "enum"))) {
-		json_array_foreach(s, i, one)
-			if (json_equal(one, v))
-				return true;
-		return false;
-	}
-	if (!valid_type(json_object_get(schema, "type"), v))
-		return false;
-	if ((s = json_object_get(schema, "minimum")) && json_is_integer(v) &&
-		json_integer_value(v) < json_integer_value(s))
-		return false;
-	if ((s = json_object_get(schema, "maximum")) && json_is_integer(v) &&
-		json_integer_value(v) > json_integer_value(s))
-		return false;
-	if (json_is_object(v))
-		return valid_object(schema, v);
-	json_array_foreach(v, i, one)
-		if (!valid(json_object_get(schema, "items"), one))
-			return false;
-	return true;
-}
+/* --- jsonl against its schema ----------------------------------------------------------------- */
 
 Test(sinks, each_line_of_jsonl_is_valid_by_the_schema_and_not_by_less)
 {
