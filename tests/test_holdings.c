@@ -249,6 +249,29 @@ Test(holdings, what_could_not_be_read_is_counted_and_changes_nothing)
 	free(s.text);
 }
 
+/* Its mappings were read up to the deadline: what the kernel's side has says what is missing. */
+Test(holdings, a_process_that_is_too_large_is_explained_as_far_as_it_was_read)
+{
+	struct smaps_group group = { SMAPS_HEAP, "[heap]", 1, { .rss = 2 * MIB } };
+	struct render r = render_begin("text", LANG_EN);
+	char *text;
+
+	feed_host(r.run, .start_ns = 0);
+	feed_totals(r.run, .pid = 5, .time_ns = 5, .comm = "giant");
+	feed_reading(r.run, .pid = 5, .start_ns = 5, .time_ns = 20, .number = 1, .failed = "too large",
+		.counted = true, .counters = { .anon = 900 * MIB, .file = 100 * MIB }, .mapped = true,
+		.partial = true, .mappings = 1, .upto = 0x7000, .mapped_sums = { .rss = 2 * MIB },
+		.groups = &group, .n_groups = 1);
+	text = render_end(&r);
+	cr_assert(strstr(text, "Memory by mapping (M), giant pid=5:\n"), "%s", text);
+	cr_assert(strstr(text, "  [heap]                        2.00    -       - "), "%s", text);
+	cr_assert(strstr(text, "  not explained by mappings   998.00    -       - "), "%s", text);
+	cr_assert(strstr(text, "  = RSS                      1000.00    -       - "), "%s", text);
+	cr_assert(strstr(text, "mappings read: 1, 0x7000)"), "%s", text);
+	cr_assert(strstr(text, "could not be read: 1"), "%s", text);
+	free(text);
+}
+
 Test(holdings, of_many_readings_of_all_the_first_the_asked_and_the_last_stay)
 {
 	struct seen s;

@@ -9,8 +9,8 @@
  * Every change is in the account (grown, returned, foreign, footprint), so if both are equal there
  * was none, and what was read belongs to that account. Else it is tried again, a few times.
  *
- * The kernel walks page tables for it, 4 KiB each: some 20 ms a GB, during which the process cannot
- * change its memory map. So there is a limit to what is read, and pauses are in proportion.
+ * The kernel walks page tables for it, some 12 ms a GB of 4 KiB pages, and the process cannot change its
+ * memory map meanwhile. So there is a limit to what is read, and pauses are in proportion.
  */
 #include "gauge.h"
 
@@ -63,7 +63,8 @@ struct known {
 	struct key key;
 	uint32_t number; /* of the last reading that it was in */
 	struct rt_snapshot first;
-	uint64_t mapped_rss;
+	bool mapped;
+	uint64_t mapped_rss, mapped_private; /* then */
 	UT_hash_handle hh;
 };
 
@@ -245,21 +246,26 @@ static struct known *get_known(struct gauge *g, const struct subject *s)
 	}
 	if (memcmp(&k->first, &s->before.first, sizeof(k->first))) {
 		k->first = s->before.first;
-		k->mapped_rss = 0;
+		k->mapped = false;
 	}
 	k->number = g->number;
 	return k;
 }
 
-/* By timer only what has moved since: the last before an exit is then not far from it. */
-static bool wants_maps(const struct gauge *g, const struct known *k, uint64_t rss)
+static bool has_moved(uint64_t from, uint64_t to)
 {
-	uint64_t moved = rss > k->mapped_rss ? rss - k->mapped_rss : k->mapped_rss - rss;
+	uint64_t by = to > from ? to - from : from - to;
 
+	return by > BIG_MOVE && by > from / 8;
+}
+
+/* By timer only what has moved since: the last before an exit is then not far from it. */
+static bool wants_maps(const struct gauge *g, const struct known *k, const struct smaps_sums *now)
+{
 	if (!g->smaps)
 		return false;
-	return g->when != READING_TIMER || !k->mapped_rss ||
-	       (moved > BIG_MOVE && moved > k->mapped_rss / 8);
+	return g->when != READING_TIMER || !k->mapped || has_moved(k->mapped_rss, now->rss) ||
+	       has_moved(k->mapped_private, now->private_dirty);
 }
 
 /* The kernel does not stop amid a process for any deadline. */
@@ -336,11 +342,19 @@ static int read_process(struct gauge *g, struct subject *s)
 	f->number = g->number;
 	f->when = g->when;
 	err = read_rollup(g, s);
-	if (err || f->failed || !wants_maps(g, k, f->sums.rss))
+	if (err || !wants_maps(g, k, &f->sums) || clock_ns() >= g->deadline_ns)
 		return err;
 	err = read_maps(g, s);
+	if (err)
+		return err == -ENOMEM || err == -ESRCH ? err : 0;
+	if (f->failed && !f->partial) { /* it was not so large after all */
+		f->sums = f->mapped_sums;
+		f->failed = NULL;
+	}
+	k->mapped = true;
 	k->mapped_rss = f->sums.rss;
-	return err == -ENOMEM ? err : err == -ESRCH ? err : 0;
+	k->mapped_private = f->sums.private_dirty;
+	return 0;
 }
 
 /* --- some at a time --------------------------------------------------------------------------- */

@@ -122,9 +122,13 @@ static int take_groups(struct own *own, const struct fact_reading *f, bool first
 
 static void begin_maps(struct holdings *h, const struct fact_reading *f, uint64_t time_ns)
 {
+	const struct rt_snapshot *c = &f->counters;
+
 	h->map_last = (struct held_maps){ .time_ns = time_ns, .number = f->number,
 		.partial = f->partial, .mappings = f->mappings, .upto = f->upto,
-		.sums = f->mapped_sums, .rss = f->sums.rss };
+		.sums = f->mapped_sums };
+	/* of a process that was too large to be read as a whole the kernel's side has it */
+	h->map_last.rss = f->failed ? c->file + c->anon + c->shmem : f->sums.rss;
 	if (!h->maps++)
 		h->map_first = h->map_last;
 	for (size_t i = 0; i < h->n_groups; i++) {
@@ -222,17 +226,24 @@ bool holdings__continues(const struct holdings *h, const struct fact_reading *f)
 
 int holdings__take(struct holdings *h, const struct fact_reading *f, uint64_t time_ns)
 {
-	if (f->failed) {
-		h->readings++;
-		h->failed++;
-		return 0;
-	}
 	if (!holdings__continues(h, f)) {
-		take_figures(h, f, time_ns);
+		if (f->failed) {
+			h->readings++;
+			h->failed++;
+		} else {
+			take_figures(h, f, time_ns);
+		}
 		if (f->mapped)
 			begin_maps(h, f, time_ns);
 	}
 	return f->mapped ? take_groups((struct own *)h, f, h->maps == 1) : 0;
+}
+
+const struct held *holdings__end(const struct holdings *h)
+{
+	if (!h || h->readings == h->failed || h->last.when != READING_END || !h->last.steady)
+		return NULL;
+	return &h->last;
 }
 
 /* --- of all processes ------------------------------------------------------------------------- */

@@ -29,7 +29,7 @@ struct held_maps {
 	bool partial;
 	uint64_t mappings, upto;
 	struct smaps_sums sums;
-	uint64_t rss; /* of smaps_rollup, just before */
+	uint64_t rss; /* of smaps_rollup, just before, or as the kernel's side has it */
 };
 
 /* A group of mappings at both ends. Of one that was not there the sums are 0. */
@@ -68,6 +68,9 @@ int holdings__take(struct holdings *h, const struct fact_reading *f, uint64_t ti
 /* Brings the groups in the order in which they are shown: by what they grew, then by size. Nothing
  * can be taken any more. */
 void holdings__sort(struct holdings *h);
+/* RSS at the end of the run, measured by smaps_rollup, and the kernel's side of the same instant. NULL: it
+ * had ended, or was busy. */
+const struct held *holdings__end(const struct holdings *h);
 void held_check__add(struct held_check *to, const struct held_check *c);
 
 /* All processes of one reading. */

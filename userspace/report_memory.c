@@ -118,7 +118,12 @@ static struct program *program__new(const char *name, const struct proc *proc)
 
 static uint64_t weight(const struct program *p)
 {
-	return p->h.last.sums.rss > p->h.first.sums.rss ? p->h.last.sums.rss : p->h.first.sums.rss;
+	const uint64_t rss[] = { p->h.first.sums.rss, p->h.last.sums.rss, p->h.map_last.rss };
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < sizeof(rss) / sizeof(rss[0]); i++)
+		most = rss[i] > most ? rss[i] : most;
+	return most;
 }
 
 static void drop_least(struct report_memory *m)
@@ -140,7 +145,7 @@ int report_memory__add(struct report_memory *m, const char *name, const struct p
 	if (!proc->holdings)
 		return 0;
 	m->unread += proc->holdings->failed;
-	if (proc->holdings->readings == proc->holdings->failed)
+	if (proc->holdings->readings == proc->holdings->failed && !proc->holdings->maps)
 		return 0;
 	p = program__new(name, proc);
 	if (!p)
@@ -221,13 +226,8 @@ static void cell_name(struct table *t, const struct program *p)
 	table__cell(t, "%s%spid=%u", p->name, p->name[0] ? " " : "", p->pid);
 }
 
-static int print_processes(const struct report_memory *m, enum lang lang, struct out *o)
+static void process_columns(struct table *t, enum lang lang)
 {
-	struct table *t = table__new();
-	int err;
-
-	if (!t)
-		return -ENOMEM;
 	table__column(t, lang_text(lang, TEXT_COL_PROCESS), false);
 	table__column(t, "RSS", true);
 	table__column(t, "->", true);
@@ -237,9 +237,23 @@ static int print_processes(const struct report_memory *m, enum lang lang, struct
 	table__column(t, "->", true);
 	table__column(t, lang_text(lang, TEXT_COL_MOST_PRIVATE), true);
 	table__column(t, lang_text(lang, TEXT_COL_READINGS), true);
+}
+
+static int print_processes(const struct report_memory *m, enum lang lang, struct out *o)
+{
+	struct table *t = table__new();
+	size_t n = 0;
+	int err = 0;
+
+	if (!t)
+		return -ENOMEM;
+	process_columns(t, lang);
 	for (size_t i = 0; i < m->n; i++) {
 		const struct holdings *h = &m->programs[i]->h;
 
+		if (h->readings == h->failed)
+			continue;
+		n++;
 		cell_name(t, m->programs[i]);
 		cell_mib(t, h->first.sums.rss);
 		cell_mib(t, h->last.sums.rss);
@@ -251,7 +265,8 @@ static int print_processes(const struct report_memory *m, enum lang lang, struct
 		table__cell(t, "%" PRIu64, h->readings - h->failed);
 	}
 	out__fmt(o, "\n%s:\n", lang_text(lang, TEXT_PSS_PROCESSES));
-	err = table__print(t, o);
+	if (n)
+		err = table__print(t, o);
 	table__free(t);
 	if (m->dropped)
 		out__fmt(o, "  %s: %" PRIu64 "\n", lang_text(lang, TEXT_OTHERS), m->dropped);
