@@ -37,7 +37,8 @@
 #define GUESS_PAGE_NS  60  /* until it was measured */
 #define MEASURED_PAGES 16384 /* at least, so that it can be */
 #define MAX_NAMES      4096 /* of mappings of one process */
-#define BATCH	       8    /* processes between two accounts */
+#define BATCH	       8  /* processes between two accounts, or more: */
+#define BATCHES	       16 /* each account is of all processes */
 #define BIG_MOVE       (16ULL << 20)
 #define EVENTS	       65536
 
@@ -447,22 +448,28 @@ static int read_some(struct gauge *g, struct subject **some, size_t n)
 /* Those of the first account: who comes later is for the next reading. */
 static int read_all(struct gauge *g)
 {
-	struct subject *some[BATCH], *last, *s, *next;
-	size_t n = 0;
+	struct subject **some, *last, *s, *next;
+	size_t n = 0, batch;
 	int err = take_account(g);
 
 	if (err || !g->subjects)
 		return err;
+	batch = HASH_COUNT(g->subjects) / BATCHES + 1;
+	batch = batch > BATCH ? batch : BATCH;
+	some = calloc(batch, sizeof(*some));
+	if (!some)
+		return -ENOMEM;
 	last = ELMT_FROM_HH(g->subjects->hh.tbl, g->subjects->hh.tbl->tail);
 	for (s = g->subjects; s && !err; s = next) {
 		next = s == last ? NULL : s->hh.next;
 		if (!(s->flags & RT_P_BORROWED) && s->here)
 			some[n++] = s;
-		if (n == BATCH || !next) {
+		if (n == batch || !next) {
 			err = read_some(g, some, n);
 			n = 0;
 		}
 	}
+	free(some);
 	return err;
 }
 
