@@ -138,12 +138,14 @@ static void expect_replay_is_the_same(const char *name)
 {
 	char command[1024], *out;
 
-	snprintf(command, sizeof(command), "%s --replay %s.tape --format jsonl --lang en | cmp - %s.jsonl",
-		harness_tool(), harness_path(name), harness_path(name));
+	snprintf(command, sizeof(command),
+		"%s --replay %s.tape --format jsonl --lang en | cmp - %s.jsonl", harness_tool(),
+		harness_path(name), harness_path(name));
 	cr_expect_eq(shell(command, &out), 0, "%s", out);
 	free(out);
-	snprintf(command, sizeof(command), "%s --json-schema > %s && python3 tests/check_log.py %s %s.jsonl",
-		harness_tool(), harness_path("schema"), harness_path("schema"), harness_path(name));
+	snprintf(command, sizeof(command),
+		"%s --json-schema > %s && python3 tests/check_log.py %s %s.jsonl", harness_tool(),
+		harness_path("schema"), harness_path("schema"), harness_path(name));
 	cr_expect_eq(shell(command, &out), 0, "%s%s", out, file_text(harness_path("shell.err")));
 	free(out);
 }
@@ -536,6 +538,34 @@ Test(when, a_busy_program_is_compared_where_it_holds_still, .timeout = 120)
 	expect_near("worst of anon", row_int(check, "worst_anon"), 0, 0);
 	fprintf(stderr, "busy: %" PRId64 " compared, %" PRId64 " moved\n", row_int(check, "compared"),
 		row_int(check, "moved"));
+	child_signal(&target, SIGKILL);
+	json_decref(rows);
+}
+
+/* It tells of itself and moves nothing: the rows are what /proc has of the same stretch of time. */
+Test(when, checkpoints_of_a_program_at_rest_are_compared, .timeout = 120)
+{
+	static const char idle[] = "import time\n"
+				   "print('ready', flush=True)\n"
+				   "for _ in range(6000):\n"
+				   "    ascii('ramtrace:still')\n"
+				   "    time.sleep(0.01)\n";
+	const char *argv[] = {"/usr/bin/python3", "-c", idle, NULL};
+	struct child target, tool;
+	json_t *rows, *check;
+
+	harness_need_kernel();
+	target = child_start("target", argv);
+	child_await(&target, target.out, "ready", 20);
+	tool = trace("tool", target.pid, (const char *[]){"--verify", "--pss-every", "200ms", NULL});
+	usleep(4000000);
+	rows = finish(&tool, "tool");
+	cr_expect_gt(rows_count(rows, "type", "checkpoint", "label", "still", NULL), 50);
+	check = part(rows_find(rows, 0, "type", "summary", NULL), "check");
+	cr_expect_geq(row_int(check, "rows"), 5);
+	cr_expect_leq(row_int(check, "rows"), 22);
+	expect_near("worst", row_int(check, "worst"), 0, 0);
+	expect_near("worst of a checkpoint", row_int(check, "worst_row"), 0, 0);
 	child_signal(&target, SIGKILL);
 	json_decref(rows);
 }

@@ -204,12 +204,13 @@ Test(fact, reading_comes_back)
 	};
 	struct fact f = { REC_READING, .reading = { .pid = 4, .start_ns = 5, .time_ns = 6,
 		.number = 7, .when = READING_ASKED, .sums = { .size = 1, .rss = 2, .hugetlb = 12 },
-		.counted = true, .steady = true, .counters = { 1, 2, 3, 4 }, .mapped = true,
+		.counted = true, .steady = true, .counters = { 1, 2, 3, 4 }, .still_ns = 8, .mapped = true,
 		.partial = true, .mappings = 9, .upto = 0x7fffffffffff,
 		.mapped_sums = { .pss = 3, .swap_pss = 11 }, .groups = groups, .n_groups = 2 } };
 	struct fact back = travel(&f);
 	struct fact_reading *r = &back.reading;
 
+	cr_assert_eq(r->still_ns, 8);
 	cr_assert(r->pid == 4 && r->start_ns == 5 && r->time_ns == 6 && r->number == 7);
 	cr_assert_eq(r->when, READING_ASKED);
 	cr_assert_null(r->failed);

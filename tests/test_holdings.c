@@ -72,8 +72,8 @@ static int see_summary(void *ctx, const struct run_summary *sum)
 	if (sum->most)
 		fprintf(s->f, "most %u pss %lu\n", sum->most->number, sum->most->sums.pss / KIB);
 	if (sum->check.compared || sum->check.moved)
-		fprintf(s->f, "check %lu %lu %ld\n", sum->check.compared, sum->check.moved,
-			sum->check.worst);
+		fprintf(s->f, "check %lu %lu %ld rows %lu %ld\n", sum->check.compared, sum->check.moved,
+			sum->check.worst, sum->check.rows, sum->check.worst_row);
 	return 0;
 }
 
@@ -325,8 +325,43 @@ Test(holdings, only_what_did_not_move_is_compared)
 		.counters = { .file = 4 * KIB, .anon = 8 * KIB, .shmem = 4 * KIB });
 	feed_reading(s.run, .pid = 5, .start_ns = 5, .time_ns = 50, .number = 4, .sums.rss = 99 * KIB);
 	cr_assert(strstr(seen__end(&s), "check 2 1 -12288 -4096 maps 0\n"), "%s", s.text);
-	cr_assert(strstr(s.text, "\ncheck 2 1 -12288\n"), "%s", s.text);
+	cr_assert(strstr(s.text, "\ncheck 2 1 -12288 rows 0 0\n"), "%s", s.text);
 	free(s.text);
+}
+
+/* A row that lies where nothing moved, of which it is known when it was true. */
+Test(holdings, a_row_is_compared_where_nothing_has_moved_since)
+{
+	static const struct {
+		uint64_t row_ns, late_ns, still_ns;
+		unsigned int flags;
+		bool steady, compared;
+	} cases[] = {
+		{ 50, 0, 40, 0, true, true },
+		{ 50, 10, 40, 0, true, true },
+		{ 50, 11, 40, 0, true, false },
+		{ 39, 0, 40, 0, true, false },
+		{ 50, 0, 0, 0, true, false },
+		{ 50, 0, 40, 0, false, false },
+		{ 50, 0, 40, RT_F_UNSTABLE, true, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char want[64];
+		struct seen s;
+
+		seen__begin(&s);
+		feed_cp(s.run, .pid = 5, .time_ns = cases[i].row_ns, .late_ns = cases[i].late_ns,
+			.func = RT_NO_FUNC, .when = RT_POINT, .flags = cases[i].flags, .anon = 8 * KIB);
+		for (uint32_t number = 1; number <= 2; number++)
+			feed_reading(s.run, .pid = 5, .start_ns = 5, .time_ns = 60, .number = number,
+				.sums.rss = 12 * KIB, .counted = true, .steady = cases[i].steady,
+				.still_ns = cases[i].still_ns, .counters.anon = 12 * KIB);
+		snprintf(want, sizeof(want), "rows %d %d\n", cases[i].compared,
+			cases[i].compared ? 4096 : 0);
+		cr_assert(strstr(seen__end(&s), want), "case %zu: %s", i, s.text);
+		free(s.text);
+	}
 }
 
 /* --- formats -------------------------------------------------------------------------------------- */
@@ -337,8 +372,8 @@ static void worker(struct run *run, uint32_t pid, uint32_t number, enum reading_
 	struct smaps_group groups[] = {
 		{ SMAPS_ANON, "anon 16..256 MiB", 3, { .size = 64 * MIB, .rss = 50 * MIB,
 			.private_dirty = private_dirty, .anon_huge = 2 * MIB } },
-		{ SMAPS_FILE, "/x/\x1b[2J\n" "a path of which the beginning and the end tell more/y.so (deleted)",
-			1, { .rss = number * MIB } },
+		{ SMAPS_FILE, "/x/\x1b[2J\n" "a path of which both its ends tell more/y.so (deleted)", 1,
+			{ .rss = number * MIB } },
 		{ SMAPS_SHMEM, "memfd:\xe6\x9d\x83\xe9\x87\x8d", 1, { .rss = 1 * MIB } },
 		{ SMAPS_HUGETLB, "[hugetlb]", 1, { .hugetlb = 4 * MIB } },
 	};
@@ -419,11 +454,14 @@ Test(holdings, the_report_has_all_by_pss_each_by_what_is_private_and_by_mapping)
 		"    time  when   processes  sum of RSS     PSS  private dirty  huge  swap\n"
 		"  1.000s  start          3      159.00    6.00           3.00  6.00  0.01\n");
 	assert_has(text, "\n  3.000s  end            3      165.00  123.00         120.00  6.00  0.01\n");
-	assert_has(text, "\n  worker pid=5  53.00  55.00  2.00  41.00           1.00  40.00    40.00         2\n");
+	assert_has(text, "\n  worker pid=5  53.00  55.00  2.00  41.00           1.00  40.00    "
+		"40.00         2\n");
 	assert_has(text, "\n  could not be read: 1\n");
 	assert_has(text, "\nMemory by mapping (M), worker pid=6:\n");
-	assert_has(text, "\n  anon 16..256 MiB                        50.00  50.00   +0.00          40.00  +39.00  2.00\n");
-	assert_has(text, "\n  memfd:权重                               1.00   1.00   +0.00           0.00   +0.00  0.00\n");
+	assert_has(text, "\n  anon 16..256 MiB                        50.00  50.00   +0.00          "
+		"40.00  +39.00  2.00\n");
+	assert_has(text, "\n  memfd:权重                               1.00   1.00   +0.00           "
+		"0.00   +0.00  0.00\n");
 	assert_has(text, "\n  /x/\\x1b[2J");
 	assert_has(text, "/y.so (deleted)   1.00   3.00   +2.00 ");
 	assert_has(text, "\n  not explained by mappings                1.00   1.00   +0.00 ");

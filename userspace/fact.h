@@ -117,6 +117,7 @@ struct fact_reading {
 	 * between; then both are of one instant. */
 	bool counted, steady;
 	struct rt_snapshot counters;
+	uint64_t still_ns; /* since then nothing had moved; 0: not known */
 	/* by mapping */
 	bool mapped;	   /* smaps was read: */
 	bool partial;	   /* not to its end, since it took too long */

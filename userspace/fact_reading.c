@@ -25,6 +25,7 @@ const struct field fact_reading_fields[] = {
 	F(reading.counters.anon, "anon", U64, .optional = true),
 	F(reading.counters.shmem, "shmem", U64, .optional = true),
 	F(reading.counters.swap, "swap", U64, .optional = true),
+	F(reading.still_ns, "still_ns", U64, .optional = true),
 	F(reading.mapped, "mapped", BOOL, .optional = true),
 	F(reading.partial, "partial", BOOL, .optional = true),
 	F(reading.mappings, "mappings", U64, .optional = true),

@@ -66,6 +66,8 @@ struct known {
 	struct rt_snapshot first;
 	bool mapped;
 	uint64_t mapped_rss, mapped_private; /* then */
+	struct rt_totals account;
+	uint64_t still_ns; /* it has been that since then */
 	UT_hash_handle hh;
 };
 
@@ -253,6 +255,21 @@ static struct known *get_known(struct gauge *g, const struct subject *s)
 	return k;
 }
 
+/* The account is that of an earlier reading, or this one is the first that has it. */
+static uint64_t still_since(struct gauge *g, const struct subject *s)
+{
+	struct known *k;
+
+	HASH_FIND(hh, g->known, &s->key, sizeof(s->key), k);
+	if (!k)
+		return 0;
+	if (!k->still_ns || !is_same(&k->account, &s->before)) {
+		k->account = s->before;
+		k->still_ns = s->before_ns;
+	}
+	return k->still_ns;
+}
+
 static bool has_moved(uint64_t from, uint64_t to)
 {
 	uint64_t by = to > from ? to - from : from - to;
@@ -409,6 +426,7 @@ static int tell(struct gauge *g, struct subject *s)
 	f->counted = !(s->flags & RT_P_STALE);
 	f->steady = s->steady && !f->failed;
 	f->counters = s->before.last;
+	f->still_ns = still_since(g, s);
 	err = fact__emit(&s->fact, g->config.emit, g->config.ctx);
 	smaps__clear(&s->maps);
 	g->failed += f->failed != NULL;

@@ -185,6 +185,8 @@ void held_check__add(struct held_check *to, const struct held_check *c)
 	to->moved += c->moved;
 	to->worst = farther(to->worst, c->worst);
 	to->worst_anon = farther(to->worst_anon, c->worst_anon);
+	to->rows += c->rows;
+	to->worst_row = farther(to->worst_row, c->worst_row);
 }
 
 static struct held_check check_of(const struct fact_reading *f)

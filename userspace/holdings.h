@@ -46,6 +46,8 @@ struct held_check {
 	uint64_t moved; /* not compared: something changed meanwhile */
 	int64_t worst;	/* /proc less ours, in bytes of rss: the one that is the farthest from 0 */
 	int64_t worst_anon; /* the same of anonymous memory alone */
+	uint64_t rows;	    /* checkpoints since which nothing had moved, compared as well */
+	int64_t worst_row;
 };
 
 struct holdings {

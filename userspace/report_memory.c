@@ -431,6 +431,9 @@ static void print_check(enum lang lang, const struct held_check *c, struct out *
 		return;
 	out__fmt(o, "\n%s: %" PRIu64 ", %s: %" PRId64 " (anon %" PRId64 ")", lang_text(lang, TEXT_CHECK),
 		c->compared, lang_text(lang, TEXT_CHECK_WORST), c->worst, c->worst_anon);
+	if (c->rows)
+		out__fmt(o, "; %s: %" PRIu64 ", %s: %" PRId64, lang_text(lang, TEXT_ROWS), c->rows,
+			lang_text(lang, TEXT_CHECK_WORST), c->worst_row);
 	if (c->moved)
 		out__fmt(o, "; %s: %" PRIu64, lang_text(lang, TEXT_CHECK_MOVED), c->moved);
 	out__str(o, "\n");

@@ -37,6 +37,7 @@ static int emit(struct rows *r, struct proc *p, struct row *row, uint64_t gc)
 	p->rows++;
 	p->last_rss = rss;
 	p->last_row_ns = row->time_ns;
+	p->last_exact_ns = row->exact && row->time_ns > row->late_ns ? row->time_ns - row->late_ns : 0;
 	if (!row->exact)
 		r->inexact++;
 	if (row->unstable)
@@ -381,6 +382,19 @@ int rows__event(struct rows *r, const struct rt_hdr *ev, uint64_t time_ns, uint6
 	}
 }
 
+/* A row since which nothing has moved, as far as the kernel's side knows, is what /proc says now. */
+static void check_row(struct proc *p, const struct fact_reading *f)
+{
+	struct held_check check = { .rows = 1 };
+
+	if (f->failed || !f->steady || !f->still_ns || !p->last_exact_ns ||
+		p->last_exact_ns < f->still_ns)
+		return;
+	check.worst_row = (int64_t)(f->sums.rss - p->last_rss);
+	held_check__add(&p->holdings->check, &check);
+	p->last_exact_ns = 0; /* once is enough */
+}
+
 /* Of a program that is not known (its end came first) it says nothing. */
 int rows__reading(struct rows *r, const struct fact_reading *f, uint64_t time_ns)
 {
@@ -397,6 +411,7 @@ int rows__reading(struct rows *r, const struct fact_reading *f, uint64_t time_ns
 	if (holdings__continues(p->holdings, f))
 		return holdings__take(p->holdings, f, time_ns);
 	tree_readings__add(&r->readings, f, time_ns);
+	check_row(p, f);
 	err = holdings__take(p->holdings, f, time_ns);
 	return !err && r->ops->reading ? r->ops->reading(r->ctx, &reading) : err;
 }

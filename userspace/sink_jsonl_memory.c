@@ -59,6 +59,8 @@ static void put_check(struct jsonl *j, const struct held_check *c)
 	put_u64(j, ",\"moved\":", c->moved);
 	put_i64(j, ",\"worst\":", c->worst);
 	put_i64(j, ",\"worst_anon\":", c->worst_anon);
+	put_u64(j, ",\"rows\":", c->rows);
+	put_i64(j, ",\"worst_row\":", c->worst_row);
 	put_text(j, "}");
 }
 

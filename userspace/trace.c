@@ -424,8 +424,10 @@ static int begin(struct tracer *t)
 	if (!err)
 		err = session__poll(t->session, on_event, t, EVENTS_PER_POLL);
 	t->attaching = false;
+	if (err < 0)
+		return err;
 	/* a command has nothing yet */
-	return err >= 0 && t->opt->n_pids ? gauge__read(t->gauge, READING_START) : err < 0 ? err : 0;
+	return t->opt->n_pids ? gauge__read(t->gauge, READING_START) : 0;
 }
 
 static int set_up(struct tracer *t)
