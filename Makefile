@@ -146,6 +146,7 @@ $(KERNEL_TESTS): %: %.o $(BUILD)/tests/harness.o
 
 $(BUILD)/tests/kernel_servers: $(addprefix $(BUILD)/tests/,servers.o readings.o)
 $(BUILD)/tests/kernel_workers: $(addprefix $(BUILD)/tests/,servers.o readings.o)
+$(BUILD)/tests/kernel_mappings: $(BUILD)/tests/readings.o
 $(BUILD)/tests/kernel_unharmed: $(BUILD)/tests/scene.o
 $(BUILD)/tests/kernel_python $(BUILD)/tests/kernel_growth: $(BUILD)/tests/pyplay.o
 

@@ -38,7 +38,7 @@ def validator(path):
     jsonschema.Draft202012Validator.check_schema(schema)
     return {
         name: jsonschema.Draft202012Validator({**schema, "oneOf": [{"$ref": "#/$defs/" + name}]})
-        for name in ("header", "checkpoint", "loss", "process", "summary")
+        for name in ("header", "checkpoint", "loss", "pss", "process", "summary")
     }
 
 
@@ -65,7 +65,7 @@ def check_jsonl(schema, path):
     rows = [line for line in lines if line["type"] == "checkpoint"]
     must(lines[0]["type"] == "header" and lines[-1]["type"] == "summary", "first and last line")
     must([r["seq"] for r in rows] == list(range(1, len(rows) + 1)), "seq has gaps")
-    times = [r["time_ns"] for r in lines if r["type"] in ("checkpoint", "loss")]
+    times = [r["time_ns"] for r in lines if r["type"] in ("checkpoint", "loss", "pss")]
     must(times == sorted(times), "time goes down")
     must(lines[-1]["rows"] == len(rows), "the summary counts", lines[-1]["rows"], "of", len(rows))
     check_sums(rows)

@@ -203,6 +203,7 @@ FEED int feed__emit(struct run *run, struct fact *fact)
 #define feed_proc(run, ...)	feed__fact(run, REC_PROC, proc, __VA_ARGS__)
 #define feed_end(run, ...)	feed__fact(run, REC_END, end, __VA_ARGS__)
 #define feed_counters(run, ...) feed__fact(run, REC_COUNTERS, counters, __VA_ARGS__)
+#define feed_reading(run, ...)	feed__fact(run, REC_READING, reading, __VA_ARGS__)
 #define feed_python(run, ...)	feed__fact(run, REC_PYTHON, python, __VA_ARGS__)
 /* The ids of its specs follow the name. */
 #define feed_func(run, func_id, func_name, ...)                                                    \

@@ -8,11 +8,11 @@
 #include <stdbool.h>
 #include <string.h>
 
-static json_t *schema_root; /* "$ref" is looked up in it */
+static json_t *schema_root __attribute__((unused));
 
-static bool valid(const json_t *schema, const json_t *v);
+static inline bool valid(const json_t *schema, const json_t *v);
 
-static bool type_is(const char *type, const json_t *v)
+static inline bool type_is(const char *type, const json_t *v)
 {
 	return (!strcmp(type, "object") && json_is_object(v)) ||
 		(!strcmp(type, "array") && json_is_array(v)) ||
@@ -22,7 +22,7 @@ static bool type_is(const char *type, const json_t *v)
 		(!strcmp(type, "null") && json_is_null(v));
 }
 
-static bool valid_type(const json_t *type, const json_t *v)
+static inline bool valid_type(const json_t *type, const json_t *v)
 {
 	json_t *one;
 	size_t i;
@@ -35,7 +35,7 @@ static bool valid_type(const json_t *type, const json_t *v)
 	return false;
 }
 
-static size_t count_valid(const json_t *schemas, const json_t *v)
+static inline size_t count_valid(const json_t *schemas, const json_t *v)
 {
 	size_t i, n = 0;
 	json_t *one;
@@ -45,7 +45,7 @@ static size_t count_valid(const json_t *schemas, const json_t *v)
 	return n;
 }
 
-static bool valid_object(const json_t *schema, const json_t *v)
+static inline bool valid_object(const json_t *schema, const json_t *v)
 {
 	json_t *props = json_object_get(schema, "properties"), *one;
 	const char *key;
@@ -60,7 +60,7 @@ static bool valid_object(const json_t *schema, const json_t *v)
 	return true;
 }
 
-static bool valid(const json_t *schema, const json_t *v)
+static inline bool valid(const json_t *schema, const json_t *v)
 {
 	json_t *s, *one;
 	size_t i;

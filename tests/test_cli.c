@@ -156,6 +156,12 @@ Test(cli, an_unusable_command_line_is_told_with_what_would_be_usable)
 		{{"--replay", "x", "y", "--summary-json=z"}, {"--summary-json is of one tape"}},
 		{{"--max-overhead", "much"}, {"--max-overhead much: it takes a percentage"}},
 		{{"--replay", "x", "--pid", "1"}, {"--replay takes tapes and output options only"}},
+		{{"--pss-every", "-1"}, {"--pss-every -1", "not a time", "or 0"}},
+		{{"--pss-every", "often"}, {"--pss-every often", "not a time"}},
+		{{"--replay", "x", "--growth"}, {"--replay shows what was recorded"}},
+		{{"--replay", "x", "--no-smaps"}, {"--replay shows what was recorded"}},
+		{{"--replay", "x", "--pss-every", "0"}, {"--replay shows what was recorded"}},
+		{{"--verify", "--replay", "x"}, {"--replay shows what was recorded"}},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

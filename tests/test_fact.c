@@ -196,6 +196,70 @@ Test(fact, python_comes_back)
 	fact__clear(&back);
 }
 
+Test(fact, reading_comes_back)
+{
+	struct smaps_group groups[] = {
+		{ SMAPS_SHMEM, "memfd:a\x1b", 3, { .size = 1, .hugetlb = INT64_MAX } },
+		{ SMAPS_HUGETLB, "", UINT32_MAX, { .rss = 7 } },
+	};
+	struct fact f = { REC_READING, .reading = { .pid = 4, .start_ns = 5, .time_ns = 6,
+		.number = 7, .when = READING_ASKED, .sums = { .size = 1, .rss = 2, .hugetlb = 12 },
+		.counted = true, .steady = true, .counters = { 1, 2, 3, 4 }, .still_ns = 8, .mapped = true,
+		.partial = true, .mappings = 9, .upto = 0x7fffffffffff,
+		.mapped_sums = { .pss = 3, .swap_pss = 11 }, .groups = groups, .n_groups = 2 } };
+	struct fact back = travel(&f);
+	struct fact_reading *r = &back.reading;
+
+	cr_assert_eq(r->still_ns, 8);
+	cr_assert(r->pid == 4 && r->start_ns == 5 && r->time_ns == 6 && r->number == 7);
+	cr_assert_eq(r->when, READING_ASKED);
+	cr_assert_null(r->failed);
+	cr_assert_eq(memcmp(&r->sums, &f.reading.sums, sizeof(r->sums)), 0);
+	cr_assert_eq(memcmp(&r->mapped_sums, &f.reading.mapped_sums, sizeof(r->sums)), 0);
+	cr_assert_eq(memcmp(&r->counters, &f.reading.counters, sizeof(r->counters)), 0);
+	cr_assert(r->counted && r->steady && r->mapped && r->partial);
+	cr_assert(r->mappings == 9 && r->upto == 0x7fffffffffff && r->n_groups == 2);
+	cr_assert_eq(r->groups[0].kind, SMAPS_SHMEM);
+	cr_assert_str_eq(r->groups[0].name, "memfd:a\\x1b");
+	cr_assert_eq(memcmp(&r->groups[0].sums, &groups[0].sums, sizeof(groups[0].sums)), 0);
+	cr_assert_eq(r->groups[1].mappings, UINT32_MAX);
+	cr_assert_str_eq(r->groups[1].name, "");
+	fact__clear(&back);
+
+	f = (struct fact){ REC_READING, .reading = { .pid = 4, .failed = "too large" } };
+	back = travel(&f);
+	cr_assert_str_eq(back.reading.failed, "too large");
+	cr_assert_eq(back.reading.when, READING_START);
+	cr_assert_not(back.reading.mapped || back.reading.counted || back.reading.n_groups);
+	fact__clear(&back);
+}
+
+Test(fact, a_reading_of_another_version_is_understood_as_far_as_it_goes)
+{
+	static const char head[] = "\"pid\":1,\"start_ns\":2,\"time_ns\":3,\"number\":4";
+	static const char *const wrong[] = { "", ",\"when\":3", ",\"when\":\"end\",\"sums\":{}",
+		",\"when\":\"end\",\"sums\":[1,-2]", ",\"when\":\"end\",\"groups\":[{}]",
+		",\"when\":\"end\",\"groups\":[{\"kind\":\"heap\",\"name\":\"a\",\"n\":1},7]",
+		",\"when\":\"end\",\"groups\":[{\"kind\":\"heap\",\"n\":1}]",
+		",\"when\":\"end\",\"mapped_sums\":[1,\"2\"]" };
+	char text[1000];
+	struct fact f;
+
+	snprintf(text, sizeof(text), "{%s,\"when\":\"at noon\",\"sums\":[1,2,3],\"mapped\":true,"
+		"\"mapped_sums\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14],\"groups\":[{\"kind\":\"gpu\","
+		"\"name\":\"x\",\"n\":1,\"sums\":[]}]}", head);
+	cr_assert_eq(decode(REC_READING, text, &f), 0);
+	cr_assert_eq(f.reading.when, READING_TIMER);
+	cr_assert(f.reading.sums.pss == 3 && !f.reading.sums.hugetlb);
+	cr_assert_eq(f.reading.mapped_sums.hugetlb, 12);
+	cr_assert_eq(f.reading.groups[0].kind, SMAPS_SPECIAL);
+	fact__clear(&f);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		snprintf(text, sizeof(text), "{%s%s}", head, wrong[i]);
+		assert_refused(REC_READING, text);
+	}
+}
+
 /* Collects what several records say. */
 struct sum {
 	size_t records, items;
@@ -448,13 +512,16 @@ Test(fact, damaged_records_are_refused_or_understood_but_never_harm)
 		("{\"id\":1,\"name\":\"n\",\"file\":\"f\",\"cost\":\"c\","
 		 "\"returns\":\"r\",\"specs\":[1,2]}"),
 		"{\"loss\":[1,2,3],\"hits\":[{\"func\":1,\"entries\":1,\"returns\":1}]}",
+		("{\"pid\":1,\"start_ns\":1,\"time_ns\":1,\"number\":1,\"when\":\"end\",\"groups\":["
+		 "{\"kind\":\"heap\",\"name\":\"a\",\"n\":1,\"sums\":[1,2]},"
+		 "{\"kind\":\"anon\",\"name\":\"b\",\"n\":1,\"sums\":[1,2]}]}"),
 	};
-	static const enum record_kind kinds[] = { REC_MAPS, REC_FUNC, REC_COUNTERS };
+	static const enum record_kind kinds[] = { REC_MAPS, REC_FUNC, REC_COUNTERS, REC_READING };
 	unsigned int taken = 0, refused = 0;
 	struct prng rng = { 8 };
 
 	for (int i = 0; i < 30000; i++) {
-		size_t which = prng__below(&rng, 3), len = strlen(texts[which]);
+		size_t which = prng__below(&rng, 4), len = strlen(texts[which]);
 		char *copy = malloc(len);
 		struct record rec = { kinds[which], (uint32_t)len, copy };
 		struct fact f;

@@ -119,6 +119,7 @@ struct seen {
 	char names[128];
 	struct run_summary sum;
 	struct fact_end end;
+	struct tree_reading most;
 	bool ended;
 	int fail_at; /* row whose writing fails */
 };
@@ -199,6 +200,17 @@ static int see_loss(void *ctx, const struct loss *loss)
 	return 0;
 }
 
+static int see_reading(void *ctx, const struct reading *r)
+{
+	struct seen *s = ctx;
+
+	cr_assert_geq(r->time_ns, s->last_ns);
+	s->last_ns = r->time_ns;
+	fprintf(s->f, "%u %s reading %u %lu pid %u\n", run_of(s, r->proc), host_of(s, r->proc),
+		r->fact->number, (unsigned long)at(s, r->time_ns), r->proc->pid);
+	return 0;
+}
+
 static int see_process(void *ctx, const struct proc *p)
 {
 	struct seen *s = ctx;
@@ -230,6 +242,8 @@ static int see_summary(void *ctx, const struct run_summary *sum)
 	s->ended = sum->end;
 	if (sum->end)
 		s->end = *sum->end;
+	if (sum->most)
+		s->most = *sum->most;
 	for (size_t i = 0; i < sum->n_specs; i++)
 		fprintf(s->f, "0 spec %u %s rows %lu%s%s\n", s->specs[i].spec->id,
 			s->specs[i].spec->text, (unsigned long)s->specs[i].rows,
@@ -249,6 +263,7 @@ static const struct row_ops see = {
 	.header = see_header,
 	.row = see_row,
 	.loss = see_loss,
+	.reading = see_reading,
 	.process = see_process,
 	.summary = see_summary,
 };
@@ -375,6 +390,42 @@ Test(merge, rows_of_two_hosts_are_in_the_order_of_realtime)
 	cr_expect_eq(s.sum.processes, 2);
 	cr_expect(s.ended);
 	cr_expect_eq(s.end.time_ns, 4000, "the last to end");
+	free(s.text);
+	tapes__free(&t);
+}
+
+static void put_reading(struct tape_writer *w, uint32_t number, uint64_t time_ns, uint64_t pss)
+{
+	put_fact(w, REC_READING, reading, .pid = 5, .start_ns = 5, .time_ns = time_ns,
+		.number = number, .when = READING_END, .sums.pss = pss, .sums.rss = 4096, .counted = true,
+		.steady = true);
+}
+
+Test(merge, readings_lie_among_the_rows_of_all_hosts)
+{
+	struct tapes t = { .dir = scratch__new() };
+	struct tape_writer *a = usual_tape(&t, "hosta", 100, BOOT);
+	struct tape_writer *b = usual_tape(&t, "hostb", 10, BOOT + 1000);
+	struct seen s;
+
+	put_event(a, cp, .pid = 5, .time_ns = 1100, .func = 7, .when = RT_ENTRY);
+	put_reading(a, 1, 1150, 7);
+	put_event(a, cp, .pid = 5, .time_ns = 1300, .func = 7, .when = RT_ENTRY);
+	put_end(a, 2000, "exit");
+	put_event(b, cp, .pid = 5, .time_ns = 120, .func = 7, .when = RT_ENTRY);
+	put_reading(b, 1, 160, 9);
+	put_reading(b, 2, 250, 8);
+	put_end(b, 3000, "interrupt");
+	s = merged(&t);
+	cr_expect(strstr(s.text, "2 hostb row 1120 late 0 pid 5 start 5 x spec 0 delta +0 total 0\n"
+		"1 hosta reading 1 1150 pid 5\n2 hostb reading 1 1160 pid 5\n"
+		"2 hostb reading 2 1250 pid 5\n1 hosta row 1300 late 0"), "%s", s.text);
+	cr_expect_eq(s.sum.n_readings, 3);
+	cr_expect_eq(s.sum.check.compared, 3);
+	cr_expect_eq(s.sum.check.worst, 4096);
+	cr_expect(s.sum.most != NULL);
+	cr_expect_eq(s.most.run, 2);
+	cr_expect_eq(s.most.time_ns, 1160);
 	free(s.text);
 	tapes__free(&t);
 }

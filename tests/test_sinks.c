@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <unistd.h>
 #include "feed.h"
+#include "render.h"
 #include "report.h"
 #include "schema.h"
 #include "strcache.h"
@@ -20,49 +21,6 @@
 #define MIB (1024 * KIB)
 #define SEC 1000000000ull
 #define T0  (5000 * SEC)
-
-/* --- a run rendered into memory --------------------------------------------------------------- */
-
-struct render {
-	const struct sink *sink;
-	FILE *file;
-	struct out *out;
-	void *ctx;
-	struct run *run;
-};
-
-static struct render render_begin(const char *format, enum lang lang)
-{
-	struct render r = { .sink = sink_find(format), .file = tmpfile() };
-	struct correlate_options opt;
-
-	cr_assert_not_null(r.sink);
-	opt = (struct correlate_options){ .lang = r.sink->chinese ? LANG_ZH : lang,
-		.skip_extra = r.sink->skip_extra };
-	r.out = out__new(dup(fileno(r.file)));
-	r.ctx = r.sink->open(&(struct sink_config){ .out = r.out, .lang = opt.lang });
-	cr_assert_not_null(r.ctx);
-	r.run = run__new(&opt, &r.sink->ops, r.ctx);
-	return r;
-}
-
-static char *render_end(struct render *r)
-{
-	char *text;
-	long len;
-
-	cr_assert_eq(run__finish(r->run), 0);
-	run__free(r->run);
-	r->sink->close(r->ctx);
-	cr_assert_eq(out__close(r->out), 0);
-	cr_assert_eq(fseek(r->file, 0, SEEK_END), 0);
-	len = ftell(r->file);
-	rewind(r->file);
-	text = calloc(1, (size_t)len + 1);
-	cr_assert_eq(fread(text, 1, (size_t)len, r->file), (size_t)len);
-	fclose(r->file);
-	return text;
-}
 
 /* --- the run ---------------------------------------------------------------------------------- */
 

@@ -41,6 +41,9 @@ enum option_key {
 	KEY_REPLAY,
 	KEY_SCHEMA,
 	KEY_RING,
+	KEY_NO_SMAPS,
+	KEY_PSS_EVERY,
+	KEY_VERIFY,
 };
 
 static const struct argp_option option_table[] = {
@@ -64,14 +67,6 @@ static const struct argp_option option_table[] = {
 		"a checkpoint whenever a process's RSS has moved by SIZE; 0: never. 16M when no function "
 		"matches",
 		2},
-	{"growth", KEY_GROWTH, NULL, 0,
-		"charge every page that comes or goes to the Python function and line, or the thread, that "
-		"did it; so it is where there is nothing else to look for",
-		2},
-	{"max-overhead", KEY_OVERHEAD, "PCT", 0,
-		"take samples of native stacks no more often than that they cost a thread so much of its time; 3; "
-		"0: none",
-		2},
 	{"returns", KEY_RETURNS, "auto|noticed", 0,
 		"auto: probe every ret where they can be found; noticed: no probe, seen at the thread's "
 		"next growth or switch (exact value, later time)",
@@ -87,22 +82,40 @@ static const struct argp_option option_table[] = {
 		"show what each spec matches here (with --pid of a Python, what runs now), and trace "
 		"nothing",
 		2},
-	{NULL, 0, NULL, 0, "Output:", 3},
-	{"format", KEY_FORMAT, "seed|text|jsonl", 0, "of the log; text", 3},
-	{"lang", KEY_LANG, "zh|en", 0, "of labels and report; from the locale", 3},
-	{"output", KEY_OUTPUT, "FILE", 0, "write the log there instead of to stdout", 3},
-	{"min-delta", KEY_MIN_DELTA, "SIZE", 0, "leave out rows that moved by less", 3},
+	{NULL, 0, NULL, 0, "Who grew:", 3},
+	{"growth", KEY_GROWTH, NULL, 0,
+		"charge every page that comes or goes to the function and line, the mapping and the thread "
+		"that did it, and read mappings, PSS and private memory; so it is where there is nothing "
+		"else to look for",
+		3},
+	{"max-overhead", KEY_OVERHEAD, "PCT", 0,
+		"take samples of native stacks no more often than that they cost a thread so much of its time; 3; "
+		"0: none",
+		3},
 	{"summary-json", KEY_SUMMARY, "FILE", 0,
 		"write who grew there at the end: functions, lines, and the account of each process "
 		"(implies --growth)",
 		3},
-	{"record", KEY_RECORD, "FILE", 0, "keep everything in a tape", 3},
+	{"no-smaps", KEY_NO_SMAPS, NULL, 0, "with --growth: do not read mappings", 3},
+	{"pss-every", KEY_PSS_EVERY, "TIME", 0,
+		"read PSS and private memory of all processes so often; 0: only at the ends. With "
+		"--growth 10s, and at most 1 % of the time. SIGUSR1 asks for it at once",
+		3},
+	{"verify", KEY_VERIFY, NULL, 0,
+		"compare with /proc, at the ends and every second, where a process is at rest for so long",
+		3},
+	{NULL, 0, NULL, 0, "Output:", 4},
+	{"format", KEY_FORMAT, "seed|text|jsonl", 0, "of the log; text", 4},
+	{"lang", KEY_LANG, "zh|en", 0, "of labels and report; from the locale", 4},
+	{"output", KEY_OUTPUT, "FILE", 0, "write the log there instead of to stdout", 4},
+	{"min-delta", KEY_MIN_DELTA, "SIZE", 0, "leave out rows that moved by less", 4},
+	{"record", KEY_RECORD, "FILE", 0, "keep everything in a tape", 4},
 	{"replay", KEY_REPLAY, "FILE", 0,
-		"render tapes again, without privileges; further tapes follow as arguments", 3},
-	{"json-schema", KEY_SCHEMA, NULL, 0, "print the schema of jsonl", 3},
-	{"quiet", KEY_QUIET, NULL, 0, "nothing but the log, errors and warnings", 3},
-	{"verbose", KEY_VERBOSE, NULL, 0, "say more", 3},
-	{"ring-size", KEY_RING, "SIZE", 0, "of the ring buffer (a power of two, 64K to 1G); 4M", 3},
+		"render tapes again, without privileges; further tapes follow as arguments", 4},
+	{"json-schema", KEY_SCHEMA, NULL, 0, "print the schema of jsonl", 4},
+	{"quiet", KEY_QUIET, NULL, 0, "nothing but the log, errors and warnings", 4},
+	{"verbose", KEY_VERBOSE, NULL, 0, "say more", 4},
+	{"ring-size", KEY_RING, "SIZE", 0, "of the ring buffer (a power of two, 64K to 1G); 4M", 4},
 	{0}};
 
 int parse_size(const char *text, uint64_t *bytes)
@@ -209,6 +222,44 @@ static void parse_lang(struct options *opt, const char *arg, struct argp_state *
 		argp_error(state, "--lang %s: it takes zh or en", arg);
 }
 
+static void parse_pss_every(struct options *opt, const char *arg, struct argp_state *state)
+{
+	opt->pss_every_set = true;
+	opt->pss_every_ns = 0;
+	if (strcmp(arg, "0") && parse_duration(arg, &opt->pss_every_ns))
+		argp_error(state, "--pss-every %s: not a time (10, 1.5s, 5m, or 0)", arg);
+}
+
+static error_t parse_growth_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *opt = state->input;
+
+	switch (key) {
+	case KEY_GROWTH:
+		opt->growth = true;
+		return 0;
+	case KEY_OVERHEAD:
+		if (parse_percent(arg, &opt->max_overhead))
+			argp_error(state, "--max-overhead %s: it takes a percentage, 0 to 100", arg);
+		return 0;
+	case KEY_SUMMARY:
+		opt->summary = arg;
+		opt->growth = true;
+		return 0;
+	case KEY_NO_SMAPS:
+		opt->smaps = false;
+		return 0;
+	case KEY_PSS_EVERY:
+		parse_pss_every(opt, arg, state);
+		return 0;
+	case KEY_VERIFY:
+		opt->verify = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
 static error_t parse_output_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *opt = state->input;
@@ -228,10 +279,6 @@ static error_t parse_output_option(int key, char *arg, struct argp_state *state)
 	case KEY_MIN_DELTA:
 		if (parse_size(arg, &opt->min_delta))
 			argp_error(state, "--min-delta %s: not a size (64K, 1.5M)", arg);
-		return 0;
-	case KEY_SUMMARY:
-		opt->summary = arg;
-		opt->growth = true;
 		return 0;
 	case KEY_RECORD:
 		opt->record = arg;
@@ -253,7 +300,7 @@ static error_t parse_output_option(int key, char *arg, struct argp_state *state)
 		parse_ring(opt, arg, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_growth_option(key, arg, state);
 	}
 }
 
@@ -263,13 +310,6 @@ static error_t parse_place_option(int key, char *arg, struct argp_state *state)
 	struct options *opt = state->input;
 
 	switch (key) {
-	case KEY_OVERHEAD:
-		if (parse_percent(arg, &opt->max_overhead))
-			argp_error(state, "--max-overhead %s: it takes a percentage, 0 to 100", arg);
-		return 0;
-	case KEY_GROWTH:
-		opt->growth = true;
-		return 0;
 	case KEY_STEP:
 		if (parse_size(arg, &opt->step))
 			argp_error(state, "--step %s: not a size (16M, 512K)", arg);
@@ -344,6 +384,9 @@ static const char *check(const struct options *opt)
 			return "--replay takes tapes and output options only";
 		if (opt->summary && opt->n_tapes > 1)
 			return "--summary-json is of one tape: replay each by itself";
+		if ((opt->growth && !opt->summary) || opt->pss_every_set || opt->verify || !opt->smaps)
+			return "--replay shows what was recorded: --growth, --no-smaps, --pss-every and "
+			       "--verify are for tracing";
 		return NULL;
 	}
 	if (opt->n_pids && opt->argv)
@@ -371,6 +414,7 @@ int options__parse(int argc, char **argv, struct options *opt)
 	argp_err_exit_status = EXIT_USAGE;
 	*opt = (struct options){.follow_children = true,
 		.markers = true,
+		.smaps = true,
 		.format = sink_find("text"),
 		.lang = lang_from_env(),
 		.ring_bytes = DEFAULT_RING,

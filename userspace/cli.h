@@ -56,6 +56,10 @@ struct options {
 	const char **tapes; /* --replay */
 	size_t n_tapes;
 	bool quiet;
+	bool smaps; /* with growth, read what is mapped */
+	uint64_t pss_every_ns; /* 0: no timer of its own */
+	bool pss_every_set;
+	bool verify;
 	uint32_t ring_bytes;
 };
 

@@ -18,14 +18,32 @@
 #include "catalog.h"
 #include "event.h"
 #include "growth.h"
+#include "hash.h"
 #include "rows.h"
 #include "timeline.h"
 
 /* Some 10 MiB of checkpoints: a tenth of a second at a million a second. */
 #define MAX_HELD (1 << 17)
 
+/*
+ * A reading has a time of its own and waits for its turn among the events: it is held as one, of a
+ * kind that no sender has.
+ */
+#define EV_READING 0xffff
+
+struct waiting {
+	struct fact fact;
+	struct waiting *prev, *next;
+};
+
+struct reading_event {
+	struct rt_hdr h;
+	struct waiting *waiting;
+};
+
 struct run {
 	struct timeline *timeline;
+	struct waiting *readings;
 	struct catalog *catalog;
 	struct growth *growth;
 	struct rows rows;
@@ -86,11 +104,29 @@ int run__begin(struct run *run)
 	return run->rows.ops->header(run->rows.ctx, run__host(run), specs, n);
 }
 
+static void waiting__free(struct run *run, struct waiting *w)
+{
+	DL_DELETE(run->readings, w);
+	fact__clear(&w->fact);
+	free(w);
+}
+
+static int on_reading(struct run *run, const struct rt_hdr *ev, uint64_t time_ns)
+{
+	struct waiting *w = ((const struct reading_event *)ev)->waiting;
+	int err = rows__reading(&run->rows, &w->fact.reading, time_ns);
+
+	waiting__free(run, w);
+	return err;
+}
+
 static int on_event(void *ctx, const struct rt_hdr *ev, uint64_t time_ns, uint64_t moved_ns)
 {
 	struct run *run = ctx;
 	int err = run__begin(run);
 
+	if (!err && ev->kind == EV_READING)
+		return on_reading(run, ev, time_ns);
 	return err ? err : rows__event(&run->rows, ev, time_ns, moved_ns);
 }
 
@@ -114,9 +150,13 @@ struct run *run__new(const struct correlate_options *opt, const struct row_ops *
 
 void run__free(struct run *run)
 {
+	struct waiting *w, *next;
+
 	if (!run)
 		return;
 	timeline__free(run->timeline);
+	DL_FOREACH_SAFE(run->readings, w, next)
+		waiting__free(run, w);
 	rows__clear(&run->rows);
 	catalog__free(run->catalog);
 	growth__free(run->growth);
@@ -187,6 +227,21 @@ static void take_costs(struct run *run, const struct fact_counters *counters)
 	memcpy(run->trap_ns, counters->trap_ns, sizeof(run->trap_ns));
 }
 
+/* Takes the fact. */
+static int feed_reading(struct run *run, struct fact *fact)
+{
+	struct reading_event ev = { .h = { .kind = EV_READING, .len = sizeof(ev),
+		.pid = fact->reading.pid, .tid = fact->reading.pid,
+		.time_ns = fact->reading.time_ns, .start_ns = fact->reading.start_ns } };
+
+	ev.waiting = calloc(1, sizeof(*ev.waiting));
+	if (!ev.waiting)
+		return -ENOMEM;
+	keep(&ev.waiting->fact, fact);
+	DL_APPEND(run->readings, ev.waiting);
+	return timeline__push(run->timeline, &ev.h);
+}
+
 static int feed_fact(struct run *run, const struct record *rec)
 {
 	struct fact fact;
@@ -219,6 +274,9 @@ static int feed_fact(struct run *run, const struct record *rec)
 		run->pythons++;
 		run->watched += fact.python.watched;
 		break;
+	case REC_READING:
+		err = feed_reading(run, &fact);
+		break;
 	default: /* REC_MAPS: for later stages */
 		break;
 	}
@@ -245,6 +303,7 @@ int run__feed(void *ctx, const struct record *rec)
 	case REC_COUNTERS:
 	case REC_END:
 	case REC_PYTHON:
+	case REC_READING:
 		return feed_fact(run, rec);
 	}
 	return 0; /* of a newer version */
@@ -293,6 +352,10 @@ static int run__summary(struct run *run)
 		.processes = rows->processes,
 		.growth = run->rows.attributes ? run->growth : NULL,
 		.catalog = run->catalog,
+		.readings = rows->readings.list,
+		.n_readings = rows->readings.n,
+		.most = rows->readings.most.processes ? &rows->readings.most : NULL,
+		.check = rows->check,
 	};
 	memcpy(sum->loss, run->loss, sizeof(sum->loss));
 	memcpy(sum->costs, run->costs, sizeof(sum->costs));

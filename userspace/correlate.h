@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "fact.h"
+#include "holdings.h"
 #include "lang.h"
 #include "proctree.h"
 #include "record.h"
@@ -41,6 +42,13 @@ struct row {
 struct loss {
 	const struct proc *proc;
 	uint64_t count, since_ns, time_ns;
+};
+
+/* A reading of /proc at its place in the log; its groups go to proc->holdings alone. */
+struct reading {
+	const struct proc *proc;
+	uint64_t time_ns;
+	const struct fact_reading *fact;
 };
 
 /* What happened to whole runs, for the report at the end. */
@@ -90,6 +98,11 @@ struct run_summary {
 	uint64_t processes; /* each once, however often it called exec */
 	const struct growth *growth; /* NULL: full attribution was off, or of several runs in one log */
 	const struct catalog *catalog; /* whose functions it names; NULL with it */
+	/* of all processes by PSS, and how far /proc and the kernel's side differ */
+	const struct tree_reading *readings;
+	size_t n_readings;
+	const struct tree_reading *most; /* NULL: there was none */
+	struct held_check check;
 };
 
 struct catalog;
@@ -108,6 +121,7 @@ struct row_ops {
 		size_t n_specs);
 	int (*row)(void *ctx, const struct row *row);
 	int (*loss)(void *ctx, const struct loss *loss);
+	int (*reading)(void *ctx, const struct reading *reading);
 	/* a program has ended (exit, exec, or the end of the run), with all that is known of it */
 	int (*process)(void *ctx, const struct proc *p);
 	int (*summary)(void *ctx, const struct run_summary *sum);

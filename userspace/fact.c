@@ -2,15 +2,14 @@
 #include "fact.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include "disasm.h"
+#include "fact_internal.h"
 #include "out.h"
 
 enum {
 	MAX_TEXT = 16 << 10,   /* bytes of one string: a command line may be of any length */
-	MAX_LIST = 128 << 10,  /* bytes of a list after which another record is begun */
 	MAX_HITS = 4096,       /* likewise */
 	MAX_TRAPS = sizeof(((struct fact_counters *)0)->trap_ns) / sizeof(uint64_t),
 	MAX_COSTS = sizeof(((struct fact_counters *)0)->costs) / sizeof(struct fact_cost),
@@ -18,26 +17,6 @@ enum {
 };
 
 /* --- the fields that are plain ---------------------------------------------------------------- */
-
-enum type {
-	TEXT,	  /* char *, "" for NULL */
-	TEXT_OPT, /* char *, left out for NULL */
-	U32,
-	U64,
-	I64,
-	BOOL,
-};
-
-struct field {
-	const char *name;
-	size_t offset;
-	enum type type;
-	bool optional; /* 0 where a tape does not have it */
-};
-
-#define F(member, key, ...) \
-	{ .name = key, .offset = offsetof(struct fact, member), .type = __VA_ARGS__ }
-#define END { .name = NULL }
 
 static const struct field host_fields[] = {
 	F(host.host, "host", TEXT),
@@ -130,6 +109,8 @@ static const struct field *fields_of(enum record_kind kind)
 		return end_fields;
 	case REC_PYTHON:
 		return python_fields;
+	case REC_READING:
+		return fact_reading_fields;
 	case REC_EVENT:
 	case REC_RELEASE:
 		break;
@@ -151,7 +132,7 @@ static size_t text_len(const char *s)
 	return cut;
 }
 
-static json_t *json_text(const char *s)
+json_t *fact_json_text(const char *s)
 {
 	char *clean = out_clean(s ? s : "", s ? text_len(s) : 0);
 	json_t *text = clean ? json_string(clean) : NULL;
@@ -160,7 +141,7 @@ static json_t *json_text(const char *s)
 	return text;
 }
 
-static int json_u64(uint64_t v, json_t **out)
+int fact_json_u64(uint64_t v, json_t **out)
 {
 	if (v > INT64_MAX)
 		return -EOVERFLOW;
@@ -180,13 +161,13 @@ static int encode_field(json_t *obj, const struct fact *fact, const struct field
 			return 0;
 		/* fall through */
 	case TEXT:
-		value = json_text(*(char *const *)at);
+		value = fact_json_text(*(char *const *)at);
 		break;
 	case U32:
 		value = json_integer(*(const uint32_t *)at);
 		break;
 	case U64:
-		err = json_u64(*(const uint64_t *)at, &value);
+		err = fact_json_u64(*(const uint64_t *)at, &value);
 		break;
 	case I64:
 		value = json_integer(*(const int64_t *)at);
@@ -228,8 +209,8 @@ static int encode_files(json_t *obj, const struct fact_maps *maps, size_t *next)
 
 	if (!list)
 		return -ENOMEM;
-	for (; *next < maps->n_files && bytes < MAX_LIST; ++*next) {
-		text = json_text(maps->files[*next]);
+	for (; *next < maps->n_files && bytes < FACT_MAX_LIST; ++*next) {
+		text = fact_json_text(maps->files[*next]);
 		if (json_array_append_new(list, text))
 			return -ENOMEM;
 		bytes += json_string_length(text) + 3;
@@ -270,7 +251,7 @@ static int encode_costs(json_t *obj, const struct fact_counters *counters)
 	}
 	list = counters->trap_ns[COST_EMULATED] ? add_list(obj, "trap_ns") : NULL;
 	for (size_t i = 0; list && i < MAX_TRAPS; i++) {
-		err = json_u64(counters->trap_ns[i], &value);
+		err = fact_json_u64(counters->trap_ns[i], &value);
 		if (err || json_array_append_new(list, value))
 			return err ? err : -ENOMEM;
 	}
@@ -284,7 +265,7 @@ static int encode_counters(json_t *obj, const struct fact_counters *counters, si
 	int err;
 
 	for (size_t i = 0; i < MAX_LOSS; i++) {
-		err = json_u64(counters->loss[i], &value);
+		err = fact_json_u64(counters->loss[i], &value);
 		if (!err && json_array_append_new(list, value))
 			err = -ENOMEM;
 		if (err)
@@ -320,6 +301,8 @@ static int encode(json_t *obj, const struct fact *fact, size_t *next)
 		return encode_files(obj, &fact->maps, next);
 	case REC_COUNTERS:
 		return encode_counters(obj, &fact->counters, next);
+	case REC_READING:
+		return fact_reading__encode(obj, &fact->reading, next);
 	default:
 		return 0;
 	}
@@ -358,6 +341,8 @@ int fact__emit(const struct fact *fact, record_fn *emit, void *ctx)
 		n = fact->maps.n_files;
 	else if (fact->kind == REC_COUNTERS)
 		n = fact->counters.n_hits;
+	else if (fact->kind == REC_READING)
+		n = fact->reading.n_groups;
 	do
 		err = emit_one(fact, &next, emit, ctx);
 	while (!err && next < n);
@@ -366,7 +351,7 @@ int fact__emit(const struct fact *fact, record_fn *emit, void *ctx)
 
 /* --- decoding --------------------------------------------------------------------------------- */
 
-static int take_text(const json_t *value, char **out)
+int fact_take_text(const json_t *value, char **out)
 {
 	if (!json_is_string(value))
 		return -EBADMSG;
@@ -374,7 +359,7 @@ static int take_text(const json_t *value, char **out)
 	return *out ? 0 : -ENOMEM;
 }
 
-static int take_u64(const json_t *value, uint64_t *out)
+int fact_take_u64(const json_t *value, uint64_t *out)
 {
 	if (!json_is_integer(value) || json_integer_value(value) < 0)
 		return -EBADMSG;
@@ -385,7 +370,7 @@ static int take_u64(const json_t *value, uint64_t *out)
 static int take_u32(const json_t *value, uint32_t *out)
 {
 	uint64_t v;
-	int err = take_u64(value, &v);
+	int err = fact_take_u64(value, &v);
 
 	if (!err && v > UINT32_MAX)
 		err = -EBADMSG;
@@ -404,11 +389,11 @@ static int decode_field(const json_t *obj, struct fact *fact, const struct field
 	switch (f->type) {
 	case TEXT:
 	case TEXT_OPT:
-		return take_text(value, at);
+		return fact_take_text(value, at);
 	case U32:
 		return take_u32(value, at);
 	case U64:
-		return take_u64(value, at);
+		return fact_take_u64(value, at);
 	case I64:
 		if (!json_is_integer(value))
 			return -EBADMSG;
@@ -423,8 +408,7 @@ static int decode_field(const json_t *obj, struct fact *fact, const struct field
 	return -EBADMSG;
 }
 
-/* The list, of *n members, and memory for as many; *n is 0 where there is no such list. */
-static int open_list(const json_t *obj, const char *name, size_t member, size_t *n, void **out)
+int fact_open_list(const json_t *obj, const char *name, size_t member, size_t *n, void **out)
 {
 	const json_t *list = json_object_get(obj, name);
 
@@ -446,7 +430,7 @@ static int decode_specs(const json_t *obj, struct fact_func *func)
 {
 	const json_t *list = json_object_get(obj, "specs");
 	void *specs = NULL;
-	int err = open_list(obj, "specs", sizeof(*func->specs), &func->n_specs, &specs);
+	int err = fact_open_list(obj, "specs", sizeof(*func->specs), &func->n_specs, &specs);
 
 	func->specs = specs;
 	for (size_t i = 0; !err && i < func->n_specs; i++)
@@ -458,11 +442,11 @@ static int decode_files(const json_t *obj, struct fact_maps *maps)
 {
 	const json_t *list = json_object_get(obj, "files");
 	void *files = NULL;
-	int err = open_list(obj, "files", sizeof(*maps->files), &maps->n_files, &files);
+	int err = fact_open_list(obj, "files", sizeof(*maps->files), &maps->n_files, &files);
 
 	maps->files = files;
 	for (size_t i = 0; !err && i < maps->n_files; i++)
-		err = take_text(json_array_get(list, i), &maps->files[i]);
+		err = fact_take_text(json_array_get(list, i), &maps->files[i]);
 	return err;
 }
 
@@ -471,9 +455,9 @@ static int decode_hit(const json_t *obj, struct fact_hits *hit)
 	int err = take_u32(json_object_get(obj, "func"), &hit->func);
 
 	if (!err)
-		err = take_u64(json_object_get(obj, "entries"), &hit->entries);
+		err = fact_take_u64(json_object_get(obj, "entries"), &hit->entries);
 	if (!err)
-		err = take_u64(json_object_get(obj, "returns"), &hit->returns);
+		err = fact_take_u64(json_object_get(obj, "returns"), &hit->returns);
 	return err;
 }
 
@@ -489,15 +473,15 @@ static int decode_costs(const json_t *obj, struct fact_counters *counters)
 		const json_t *three = json_array_get(list, i);
 		struct fact_cost *c = &counters->costs[i];
 
-		err = take_u64(json_array_get(three, 0), &c->runs);
+		err = fact_take_u64(json_array_get(three, 0), &c->runs);
 		if (!err)
-			err = take_u64(json_array_get(three, 1), &c->sampled);
+			err = fact_take_u64(json_array_get(three, 1), &c->sampled);
 		if (!err)
-			err = take_u64(json_array_get(three, 2), &c->ns);
+			err = fact_take_u64(json_array_get(three, 2), &c->ns);
 	}
 	list = json_object_get(obj, "trap_ns");
 	for (size_t i = 0; !err && i < json_array_size(list) && i < MAX_TRAPS; i++)
-		err = take_u64(json_array_get(list, i), &counters->trap_ns[i]);
+		err = fact_take_u64(json_array_get(list, i), &counters->trap_ns[i]);
 	return err;
 }
 
@@ -510,12 +494,12 @@ static int decode_counters(const json_t *obj, struct fact_counters *counters)
 	if (list && !json_is_array(list))
 		return -EBADMSG;
 	for (size_t i = 0; !err && i < json_array_size(list) && i < MAX_LOSS; i++)
-		err = take_u64(json_array_get(list, i), &counters->loss[i]);
+		err = fact_take_u64(json_array_get(list, i), &counters->loss[i]);
 	if (!err)
 		err = decode_costs(obj, counters);
 	if (err)
 		return err;
-	err = open_list(obj, "hits", sizeof(*counters->hits), &counters->n_hits, &hits);
+	err = fact_open_list(obj, "hits", sizeof(*counters->hits), &counters->n_hits, &hits);
 	counters->hits = hits;
 	list = json_object_get(obj, "hits");
 	for (size_t i = 0; !err && i < counters->n_hits; i++)
@@ -538,6 +522,8 @@ static int decode(const json_t *obj, struct fact *fact)
 		return decode_files(obj, &fact->maps);
 	case REC_COUNTERS:
 		return decode_counters(obj, &fact->counters);
+	case REC_READING:
+		return fact_reading__decode(obj, &fact->reading);
 	default:
 		return 0;
 	}
@@ -580,5 +566,7 @@ void fact__clear(struct fact *fact)
 	}
 	if (fact->kind == REC_COUNTERS)
 		free(fact->counters.hits);
+	if (fact->kind == REC_READING)
+		fact_reading__clear(&fact->reading);
 	*fact = (struct fact){ .kind = REC_EVENT }; /* which has nothing to free */
 }

@@ -12,7 +12,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "../bpf/ramtrace.h"
 #include "record.h"
+#include "smaps.h"
 
 struct fact_host {
 	char *host, *kernel, *version; /* host name, uname -r, version of this tool */
@@ -97,6 +99,42 @@ struct fact_end {
 	char *reason; /* "exit", "interrupt", "duration", ... */
 };
 
+enum reading_when {
+	READING_START, /* at attach */
+	READING_TIMER,
+	READING_ASKED,
+	READING_END,
+	READING_WHENS,
+};
+
+/* "start", "timer", "asked", "end". */
+const char *reading_when_name(enum reading_when when);
+
+/* What /proc said of a process at one moment. The groups of a long list come in several records that
+ * have all else in common; they add up. */
+struct fact_reading {
+	uint32_t pid;
+	uint64_t start_ns;
+	uint64_t time_ns; /* when it was begun */
+	uint32_t number;  /* of the reading of all processes that it is a part of, from 1 */
+	enum reading_when when;
+	char *failed;	  /* why there are no sums; NULL: there are */
+	struct smaps_sums sums; /* of smaps_rollup */
+	/* What the kernel's side had just before. `steady`: also just after, and nothing had moved in
+	 * between; then both are of one instant. */
+	bool counted, steady;
+	struct rt_snapshot counters;
+	uint64_t still_ns; /* since then nothing had moved; 0: not known */
+	/* by mapping */
+	bool mapped;	   /* smaps was read: */
+	bool partial;	   /* not to its end, since it took too long */
+	uint64_t mappings; /* how many, up to this address */
+	uint64_t upto;
+	struct smaps_sums mapped_sums;
+	struct smaps_group *groups; /* the largest first */
+	size_t n_groups;
+};
+
 /* One of the above, by kind. */
 struct fact {
 	enum record_kind kind;
@@ -109,6 +147,7 @@ struct fact {
 		struct fact_counters counters;
 		struct fact_end end;
 		struct fact_python python;
+		struct fact_reading reading;
 	};
 };
 

@@ -32,6 +32,7 @@ struct source {
 	unsigned int number; /* from 1 */
 	int64_t shift_ns;    /* from its own clock to the common one */
 	bool ended;
+	struct holdings holdings; /* of a program on its way out, in the common time */
 };
 
 struct merge {
@@ -47,6 +48,8 @@ struct merge {
 	struct run_summary sum; /* of the runs that are over */
 	struct fact_end end;	/* of the run that ended last */
 	size_t broken;		/* runs without an end */
+	struct tree_reading *readings; /* of all runs, one after the other */
+	struct tree_reading most;      /* the highest of any */
 };
 
 static uint64_t add_sat(uint64_t a, uint64_t b)
@@ -170,14 +173,29 @@ static int on_header(void *ctx, const struct fact_host *host, const struct spec_
 	return pool__judge(m->pool, s->number, specs, n_specs);
 }
 
+static struct holdings *translate_holdings(struct source *s, const struct holdings *h)
+{
+	struct holdings *copy = &s->holdings;
+
+	if (!h)
+		return NULL;
+	*copy = *h;
+	copy->first.time_ns = shift(s, h->first.time_ns);
+	copy->last.time_ns = shift(s, h->last.time_ns);
+	copy->map_first.time_ns = shift(s, h->map_first.time_ns);
+	copy->map_last.time_ns = shift(s, h->map_last.time_ns);
+	return copy;
+}
+
 /* The program as the common log tells of it. Its start stays: with pid it is a name, not a time. */
-static struct proc translate(const struct source *s, const struct proc *p)
+static struct proc translate(struct source *s, const struct proc *p)
 {
 	struct proc copy = *p;
 
 	copy.run = s->number;
 	copy.host = s->merge->hosts[s->number - 1]->host;
 	copy.born_ns = shift(s, p->born_ns);
+	copy.holdings = translate_holdings(s, p->holdings);
 	if (p->ended)
 		copy.end_ns = shift(s, p->end_ns);
 	if (p->totals.peak_ns)
@@ -217,6 +235,17 @@ static int on_loss(void *ctx, const struct loss *loss)
 	if (loss->since_ns)
 		copy.since_ns = shift(s, loss->since_ns);
 	return m->ops->loss ? m->ops->loss(m->ctx, &copy) : 0;
+}
+
+static int on_reading(void *ctx, const struct reading *reading)
+{
+	struct source *s = ctx;
+	struct merge *m = s->merge;
+	struct proc p = translate(s, reading->proc);
+	struct reading copy = { .proc = &p, .time_ns = shift(s, reading->time_ns),
+		.fact = reading->fact };
+
+	return m->ops->reading ? m->ops->reading(m->ctx, &copy) : 0;
 }
 
 static int on_process(void *ctx, const struct proc *proc)
@@ -259,6 +288,33 @@ static int add_funcs(struct source *s, const struct run_summary *sum)
 	return 0;
 }
 
+static int add_readings(struct source *s, const struct run_summary *sum)
+{
+	struct merge *m = s->merge;
+	size_t n = m->sum.n_readings + sum->n_readings;
+	struct tree_reading *all = reallocarray(m->readings, n + 1, sizeof(*all));
+
+	if (!all)
+		return -ENOMEM;
+	m->readings = all;
+	m->sum.readings = all;
+	for (size_t i = 0; i < sum->n_readings; i++) {
+		struct tree_reading *r = &all[m->sum.n_readings++];
+
+		*r = sum->readings[i];
+		r->run = s->number;
+		r->time_ns = shift(s, r->time_ns);
+	}
+	if (sum->most && (!m->sum.most || sum->most->sums.pss > m->most.sums.pss)) {
+		m->most = *sum->most;
+		m->most.run = s->number;
+		m->most.time_ns = shift(s, m->most.time_ns);
+		m->sum.most = &m->most;
+	}
+	held_check__add(&m->sum.check, &sum->check);
+	return 0;
+}
+
 static void add_end(struct source *s, const struct fact_end *end)
 {
 	struct merge *m = s->merge;
@@ -283,6 +339,8 @@ static int on_summary(void *ctx, const struct run_summary *sum)
 
 	if (!err)
 		err = add_funcs(s, sum);
+	if (!err)
+		err = add_readings(s, sum);
 	all->rows += sum->rows;
 	all->rows_inexact += sum->rows_inexact;
 	all->rows_unstable += sum->rows_unstable;
@@ -302,6 +360,7 @@ static const struct row_ops source_ops = {
 	.header = on_header,
 	.row = on_row,
 	.loss = on_loss,
+	.reading = on_reading,
 	.process = on_process,
 	.summary = on_summary,
 };
@@ -436,6 +495,7 @@ static void merge__close(struct merge *m)
 	labels__free(m->labels);
 	free(m->sources);
 	free(m->hosts);
+	free(m->readings);
 	free(m->host.host);
 	free(m->host.kernel);
 	free(m->host.version);

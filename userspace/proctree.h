@@ -13,6 +13,7 @@
 #include "../bpf/ramtrace.h"
 #include "fact.h"
 
+struct holdings;
 struct spans;
 struct spantree;
 
@@ -38,10 +39,13 @@ struct proc {
 	uint64_t baseline; /* rss at its first row */
 	uint64_t last_rss; /* rss at its last row */
 	uint64_t last_row_ns;
+	uint64_t last_exact_ns; /* what that row says was so from here on, up to last_row_ns; 0: it is
+				 * not exact */
 	uint64_t lost;	   /* events of it that were lost */
 	uint64_t last_gc;  /* rt_checkpoint.gc of its last Python row; 0: none */
 	struct spans *spans; /* owned by rows.c; NULL: none were open yet */
 	struct spantree *tree; /* likewise: of full attribution */
+	struct holdings *holdings; /* the same; NULL: /proc was not read */
 	/* of several runs in one log: which of them, counted from 1; 0 and NULL where there is one */
 	unsigned int run;
 	const char *host;

@@ -21,6 +21,7 @@ enum record_kind {
 	REC_COUNTERS = 8,
 	REC_END = 9,
 	REC_PYTHON = 10,
+	REC_READING = 20,
 };
 
 /* The data belongs to the giver and is valid during the call only. */

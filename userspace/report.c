@@ -41,14 +41,21 @@ struct report {
 	size_t n_programs;
 	struct line *others;
 	uint64_t seen, running;
+	struct report_memory *memory;
 };
 
 struct report *report__new(enum lang lang)
 {
 	struct report *r = calloc(1, sizeof(*r));
 
-	if (r)
-		r->lang = lang;
+	if (!r)
+		return NULL;
+	r->lang = lang;
+	r->memory = report_memory__new();
+	if (!r->memory) {
+		report__free(r);
+		return NULL;
+	}
 	return r;
 }
 
@@ -73,6 +80,7 @@ void report__free(struct report *r)
 		HASH_DELETE(hh, r->others, l);
 		line__free(l);
 	}
+	report_memory__free(r->memory);
 	free(r);
 }
 
@@ -233,9 +241,15 @@ static struct line *displace(struct report *r)
 int report__add(struct report *r, const struct proc *p)
 {
 	struct line *l = line__new(p);
+	int err;
 
 	if (!l)
 		return -ENOMEM;
+	err = report_memory__add(r->memory, l->name, p);
+	if (err) {
+		line__free(l);
+		return err;
+	}
 	l->order = r->seen++;
 	if (!p->ended && !p->borrowed)
 		r->running++;
@@ -551,6 +565,8 @@ int report__print(struct report *r, const struct run_summary *sum, struct out *o
 		print_sum(r, sum, o);
 		err = print_programs(r, o, true);
 	}
+	if (!err)
+		err = report_memory__print(r->memory, r->lang, sum, o);
 	if (!err)
 		err = report_spans(r->lang, sum, o);
 	if (!err)

@@ -22,4 +22,16 @@ int report__print(struct report *r, const struct run_summary *sum, struct out *o
 /* The part about labels that were not seen; nothing when all were. -ENOMEM. */
 int report_labels(enum lang lang, const struct run_summary *sum, struct out *o);
 
+/* --- readings of /proc: report_memory.c ------------------------------------------------------- */
+
+struct report_memory;
+
+struct report_memory *report_memory__new(void);
+void report_memory__free(struct report_memory *m);
+/* Copies what was read of a program; `name` is how lines call it. -ENOMEM. */
+int report_memory__add(struct report_memory *m, const char *name, const struct proc *p);
+/* Nothing where nothing was read. -ENOMEM. */
+int report_memory__print(struct report_memory *m, enum lang lang, const struct run_summary *sum,
+	struct out *o);
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "growth.h"
+#include "holdings.h"
 #include "mark.h"
 #include "spans.h"
 #include "spantree.h"
@@ -38,6 +39,7 @@ static int emit(struct rows *r, struct proc *p, struct row *row, uint64_t gc)
 	p->rows++;
 	p->last_rss = rss;
 	p->last_row_ns = row->time_ns;
+	p->last_exact_ns = row->exact && row->time_ns > row->late_ns ? row->time_ns - row->late_ns : 0;
 	if (!row->exact)
 		r->inexact++;
 	if (row->unstable)
@@ -281,6 +283,8 @@ static void forget(struct rows *r, struct proc *p)
 	p->spans = NULL;
 	spantree__free(p->tree);
 	p->tree = NULL;
+	holdings__free(p->holdings);
+	p->holdings = NULL;
 	proctree__forget(r->pt, p);
 }
 
@@ -308,8 +312,13 @@ static int note_loss(struct rows *r, struct proc *p, uint32_t lost, uint64_t tim
 
 static int hand_on(struct rows *r, struct proc *p)
 {
-	int err = r->ops->process ? r->ops->process(r->ctx, p) : 0;
+	int err;
 
+	if (p->holdings) {
+		holdings__sort(p->holdings);
+		held_check__add(&r->check, &p->holdings->check);
+	}
+	err = r->ops->process ? r->ops->process(r->ctx, p) : 0;
 	if (!err && r->attributes)
 		err = growth__program(r->growth, p);
 	if (!p->execed)
@@ -382,6 +391,40 @@ int rows__event(struct rows *r, const struct rt_hdr *ev, uint64_t time_ns, uint6
 	}
 }
 
+/* A row since which nothing has moved, as far as the kernel's side knows, is what /proc says now. */
+static void check_row(struct proc *p, const struct fact_reading *f)
+{
+	struct held_check check = { .rows = 1 };
+
+	if (f->failed || !f->steady || !f->still_ns || !p->last_exact_ns ||
+		p->last_exact_ns < f->still_ns)
+		return;
+	check.worst_row = (int64_t)(f->sums.rss - p->last_rss);
+	held_check__add(&p->holdings->check, &check);
+	p->last_exact_ns = 0; /* once is enough */
+}
+
+/* Of a program that is not known (its end came first) it says nothing. */
+int rows__reading(struct rows *r, const struct fact_reading *f, uint64_t time_ns)
+{
+	struct proc *p = proctree__find(r->pt, f->pid, f->start_ns);
+	struct reading reading = { .proc = p, .time_ns = time_ns, .fact = f };
+	int err;
+
+	if (!p || p->borrowed)
+		return 0;
+	if (!p->holdings)
+		p->holdings = holdings__new();
+	if (!p->holdings)
+		return -ENOMEM;
+	if (holdings__continues(p->holdings, f))
+		return holdings__take(p->holdings, f, time_ns);
+	tree_readings__add(&r->readings, f, time_ns);
+	check_row(p, f);
+	err = holdings__take(p->holdings, f, time_ns);
+	return !err && r->ops->reading ? r->ops->reading(r->ctx, &reading) : err;
+}
+
 static int end_one(void *ctx, struct proc *p)
 {
 	const struct rt_snapshot *last = &p->totals.last;
@@ -398,6 +441,7 @@ static int end_one(void *ctx, struct proc *p)
 
 int rows__end(struct rows *r)
 {
+	tree_readings__end(&r->readings);
 	return proctree__each(r->pt, end_one, r);
 }
 

@@ -19,10 +19,14 @@ struct rows {
 	uint64_t seq; /* of the last row */
 	uint64_t inexact, unstable, orphans, processes;
 	struct rt_snapshot tree_end;
+	struct tree_readings readings;
+	struct held_check check;
 };
 
 /* A checked event at its place in the log. 0, -ENOMEM, or what an op returned. */
 int rows__event(struct rows *r, const struct rt_hdr *ev, uint64_t time_ns, uint64_t moved_ns);
+/* A reading at its place in the log. The same. */
+int rows__reading(struct rows *r, const struct fact_reading *f, uint64_t time_ns);
 /* The run is over: all that still live are handed on, in the order of birth. */
 int rows__end(struct rows *r);
 /* Frees the proctree, the labels and what hangs on them. */

@@ -4,7 +4,7 @@
  * by jansson, once each; the rest is put together here, because building a tree of objects for
  * each row costs more than all the stages before it.
  */
-#include "sink.h"
+#include "sink_jsonl.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,18 +13,8 @@
 #include "embed.h"
 #include "growth.h"
 #include "labels.h"
-#include "strcache.h"
 
 #define SCHEMA_VERSION 1
-
-struct jsonl {
-	struct out *out;
-	enum lang lang;
-	struct strcache *strings;
-	const struct fact_host *const *runs; /* NULL: there is one */
-	size_t n_runs;
-	int err;
-};
 
 static void jsonl__close(void *ctx)
 {
@@ -52,66 +42,7 @@ static void *jsonl__open(const struct sink_config *config)
 	return j;
 }
 
-/* --- members: `key` is the text up to the value, such as `,"pid":` ---------------------------- */
-
-/* Keys are literals, whose length is known where these are inlined. */
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-
-static ALWAYS_INLINE void put_text(struct jsonl *j, const char *text)
-{
-	out__bytes(j->out, text, strlen(text));
-}
-
-static ALWAYS_INLINE void put_u64(struct jsonl *j, const char *key, uint64_t v)
-{
-	out__text_u64(j->out, key, strlen(key), v);
-}
-
-static ALWAYS_INLINE void put_i64(struct jsonl *j, const char *key, int64_t v)
-{
-	out__text_i64(j->out, key, strlen(key), v);
-}
-
-#define put_bool(j, key, v) put_text(j, (v) ? key "true" : key "false")
-#define put_null(j, key)    put_text(j, key "null")
-
-static ALWAYS_INLINE void put_str(struct jsonl *j, const char *key, const char *v)
-{
-	int err;
-
-	put_text(j, key);
-	if (!v) {
-		put_text(j, "null");
-		return;
-	}
-	err = strcache__print(j->strings, j->out, v);
-	if (err)
-		j->err = err;
-}
-
-static int end_line(struct jsonl *j)
-{
-	put_text(j, "}\n");
-	return j->err ? j->err : out__error(j->out);
-}
-
-/* The members of a snapshot, without braces. */
-static ALWAYS_INLINE void put_kinds(struct jsonl *j, const char *first_key,
-	const struct rt_snapshot *s)
-{
-	put_u64(j, first_key, rt_rss(s));
-	put_u64(j, ",\"anon\":", s->anon);
-	put_u64(j, ",\"file\":", s->file);
-	put_u64(j, ",\"shmem\":", s->shmem);
-	put_u64(j, ",\"swap\":", s->swap);
-}
-
-static void put_snapshot(struct jsonl *j, const char *key, const struct rt_snapshot *s)
-{
-	put_text(j, key);
-	put_kinds(j, "{\"rss\":", s);
-	put_text(j, "}");
-}
+/* --- members ---------------------------------------------------------------------------------- */
 
 static void put_change(struct jsonl *j, const char *key, const struct rt_change *c)
 {
@@ -121,15 +52,6 @@ static void put_change(struct jsonl *j, const char *key, const struct rt_change 
 	put_i64(j, ",\"shmem\":", c->shmem);
 	put_i64(j, ",\"swap\":", c->swap);
 	put_text(j, "}");
-}
-
-/* Whose it is, in a log of several runs. */
-static void put_run(struct jsonl *j, const struct proc *p)
-{
-	if (!p->host)
-		return;
-	put_str(j, ",\"host\":", p->host);
-	put_u64(j, ",\"run\":", p->run);
 }
 
 static const char *when_name(enum rt_when when)
@@ -356,6 +278,8 @@ static int jsonl__process(void *ctx, const struct proc *p)
 		put_null(j, ",\"baseline\":");
 	put_u64(j, ",\"lost\":", p->lost);
 	put_memory(j, p);
+	if (p->holdings)
+		jsonl_put_memory(j, p->holdings);
 	put_run(j, p);
 	return end_line(j);
 }
@@ -417,6 +341,8 @@ static int jsonl__summary(void *ctx, const struct run_summary *sum)
 	for (size_t i = 0; i < sum->n_funcs; i++)
 		put_func(j, &sum->funcs[i], i == 0);
 	put_text(j, "]");
+	if (sum->n_readings)
+		jsonl_put_readings(j, sum);
 	if (sum->end) {
 		put_u64(j, ",\"end\":{\"time_ns\":", sum->end->time_ns);
 		put_str(j, ",\"reason\":", sum->end->reason ? sum->end->reason : "");
@@ -450,6 +376,7 @@ const struct sink sink_jsonl = {
 		.header = jsonl__header,
 		.row = jsonl__row,
 		.loss = jsonl__loss,
+		.reading = jsonl__reading,
 		.process = jsonl__process,
 		.summary = jsonl__summary,
 		.flush = jsonl__flush,

@@ -19,6 +19,7 @@
 #include "absent.h"
 #include "event.h"
 #include "fact.h"
+#include "gauge.h"
 #include "launch.h"
 #include "log.h"
 #include "mapping.h"
@@ -57,6 +58,7 @@ struct tracer {
 	struct launch *launch;
 	struct output *output;
 	struct tally *tally;
+	struct gauge *gauge;
 	int signals; /* signalfd */
 	uint64_t start_ns, now_ns, rescan_ns;
 	bool running;	  /* all is set up */
@@ -163,6 +165,8 @@ static int on_event(void *ctx, const void *data, size_t len)
 		return t->native ? native__sample(t->native, (const void *)ev) : 0;
 	if (t->native)
 		native__event(t->native, ev);
+	if (gauge__takes(t->gauge, ev))
+		return 0;
 	/* first the event: what the watch learns by it is about the program that it begins */
 	err = emit_event(t, data, len);
 	if (!err)
@@ -233,6 +237,7 @@ static int block_signals(struct tracer *t)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGUSR1);
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
 	t->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -252,6 +257,11 @@ static void take_signal(struct tracer *t, const struct signalfd_siginfo *si)
 
 	if (si->ssi_signo == SIGCHLD)
 		return;
+	if (si->ssi_signo == SIGUSR1) {
+		if (t->gauge)
+			gauge__ask(t->gauge);
+		return;
+	}
 	t->insisted = t->interrupted;
 	if (!t->launch || launch__ended(t->launch, &status) || t->interrupted) {
 		t->interrupted = si->ssi_signo;
@@ -362,6 +372,15 @@ static int open_probes(struct tracer *t)
 	return ret;
 }
 
+static int open_gauge(struct tracer *t)
+{
+	struct gauge_config config = {.opt = t->opt, .growth = t->growth, .session = t->session,
+		.on_event = on_event, .emit = emit, .ctx = t};
+
+	t->gauge = gauge__new(&config);
+	return t->gauge ? 0 : -ENOMEM;
+}
+
 static bool is_root(const struct tracer *t, pid_t pid)
 {
 	for (size_t i = 0; i < t->opt->n_pids; i++)
@@ -449,9 +468,10 @@ static int begin(struct tracer *t)
 	t->attaching = false;
 	if (err < 0)
 		return err;
-	/* what runs is looked at before it is said that it is traced */
+	/* what runs is looked at before it is said that it is traced; a command has nothing yet */
 	t->now_ns = clock_ns(CLOCK_MONOTONIC);
-	return scan_due(t);
+	err = scan_due(t);
+	return err || !t->opt->n_pids ? err : gauge__read(t->gauge, READING_START);
 }
 
 static int set_up(struct tracer *t)
@@ -490,6 +510,8 @@ static int set_up(struct tracer *t)
 		ret = want_targets(t);
 	if (!ret)
 		ret = open_probes(t);
+	if (!ret)
+		ret = open_gauge(t);
 	return ret ? ret : begin(t);
 }
 
@@ -551,6 +573,8 @@ static int turn(struct tracer *t)
 	if (!err)
 		err = output__flush(t->output);
 	take_signals(t);
+	if (!err)
+		err = gauge__tick(t->gauge, t->now_ns);
 	check_end(t);
 	if (err || t->stop || n >= EVENTS_PER_POLL)
 		return err;
@@ -605,7 +629,9 @@ static int wind_up(struct tracer *t)
 	int err, n;
 
 	session__detach(t->session);
-	err = session__report(t->session, on_event, t);
+	err = gauge__read(t->gauge, READING_END);
+	if (!err)
+		err = session__report(t->session, on_event, t);
 	do
 		n = session__poll(t->session, on_event, t, EVENTS_PER_POLL);
 	while (n >= EVENTS_PER_POLL);
@@ -628,6 +654,7 @@ static int close_all(struct tracer *t, int err)
 	bool ended = t->launch && launch__ended(t->launch, &status);
 
 	tally__free(t->tally);
+	gauge__free(t->gauge);
 	probes__free(t->probes);
 	pytrace__free(t->python);
 	native__free(t->native);
