@@ -37,6 +37,17 @@ static __always_inline struct pt_regs *kcompat_user_regs(struct task_struct *tas
 				  bpf_core_type_size(struct pt_regs));
 }
 
+/* In a page fault or another exception from user mode, not in a system call: arch/x86/entry/entry_64.S
+ * makes orig_ax -1 then. Elsewhere it is not known. */
+static __always_inline bool kcompat_amid_exception(struct task_struct *task)
+{
+#if defined(__TARGET_ARCH_x86)
+	return (long)BPF_CORE_READ(kcompat_user_regs(task), orig_ax) == -1;
+#else
+	return false;
+#endif
+}
+
 /* task->state became __state in 2f064a59a11f (5.14). */
 struct task_struct___old_state {
 	volatile long state;

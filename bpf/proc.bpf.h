@@ -57,7 +57,7 @@ static __noinline struct mm_state *process_track(struct task_struct *task, u32 f
 	}
 	st->tgid = tgid;
 	st->start_ns = ps.start_ns;
-	mm_baseline(st, mm, task, bpf_ktime_get_ns());
+	mm_baseline(st, mm, task);
 	return st;
 }
 

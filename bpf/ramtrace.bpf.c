@@ -317,7 +317,7 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	if (!own && !kthread && tgid == lk.st->tgid)
 		return 0;
 	/* before the walk: a task on another CPU that adds all up until then takes it for its own */
-	delta = forget_value(mm_event_delta(mm, task, lk.st, kind));
+	delta = forget_value(delta_of_event(mm, task, lk.st, kind));
 	__sync_fetch_and_add(&lk.st->begun, 1);
 	__sync_fetch_and_add(&lk.st->cur[kind & 3], delta);
 	if (own) {

@@ -16,9 +16,7 @@
  * Up to 6.1 the truth is mm->rss_stat.count + what every thread caches in task->rss_stat.count.
  *
  * The account hangs on kmem:rss_stat, which fires after each change of a counter, with the mm but
- * without the amount. The amount is what this CPU's part moved since the last event here; where it
- * reads 0 it was folded, and the sum over all CPUs says how much is not accounted for yet. So an
- * event costs one read, whatever the number of CPUs.
+ * without the amount: see delta.bpf.h.
  */
 #ifndef RSS_BPF_H
 #define RSS_BPF_H
@@ -45,10 +43,9 @@ const volatile __u32 page_shift = 12;
 /* Offset of each CPU's area; filled by init_cpu_offsets. */
 __u64 cpu_offset[RT_MAX_CPUS];
 
-/* What a CPU's part of each counter was at the last event here. */
+/* A CPU's part of each counter, as far as it is accounted for: see delta.bpf.h. */
 struct mm_cpu {
 	s32 part[MM_KINDS];
-	u32 known; /* bit per kind */
 };
 
 #define FEW_CPUS 8 /* a power of two: so many have their place in the state itself */
@@ -59,6 +56,7 @@ __u32 step_yields;
 
 struct mm_state {
 	s64 cur[MM_KINDS]; /* pages, as accounted: exact but for changes in flight */
+	s64 folded[MM_KINDS]; /* of them, in the counters' counts */
 	s64 first[MM_KINDS];
 	s64 peak[MM_KINDS];
 	s64 kind_peak[MM_KINDS];
@@ -76,8 +74,9 @@ struct mm_state {
 	u32 tgid;
 	u32 lost; /* events not sent since the last one that was */
 	u32 py;	  /* 1: runs CPython, 2: and changes of RSS are looks at its stacks */
-	u32 pad;
+	u32 ready; /* the account has begun */
 	u64 serial; /* no other has it */
+	u64 mm;	    /* the key */
 	struct mm_cpu cpus[FEW_CPUS];
 };
 
@@ -372,6 +371,7 @@ static __noinline struct mm_state *mm_track(struct mm_struct *mm, struct task_st
 	st = bpf_map_lookup_elem(&mms, &key);
 	if (!st)
 		return NULL;
+	st->mm = key;
 	st->serial = ((bpf_ktime_get_ns() << 16 ^ bpf_get_prandom_u32()) & ~(1ULL << 63)) | 1;
 	if (kcompat_rss_is_percpu()) {
 		st->counters[0] = (u64)mm->rss_stat[0].counters;
@@ -382,92 +382,11 @@ static __noinline struct mm_state *mm_track(struct mm_struct *mm, struct task_st
 	return st;
 }
 
-static __always_inline int mm_baseline(struct mm_state *st, struct mm_struct *mm, struct task_struct *task,
-	u64 now)
-{
-	s64 pages[MM_KINDS] = {};
-	int ret = rss_read(mm, task, st, pages);
-
-	if (ret < 0) {
-		count_loss(RT_LOSS_READ);
-		return ret;
-	}
-	rss_copy(st->cur, pages);
-	rss_copy(st->first, pages);
-	rss_copy(st->kind_peak, pages);
-	st->row_total = rss_total(pages);
-	mm_note_peak(st, pages, now);
-	return ret;
-}
-
 static __always_inline void mm_forget(u64 mm)
 {
 	bpf_map_delete_elem(&mms, &mm);
 	if (nr_cpus > FEW_CPUS)
 		bpf_map_delete_elem(&mm_cpus, &mm);
-}
-
-/* The whole of one counter. */
-static __always_inline long mm_sum_kind(const struct mm_struct *mm, const struct mm_state *st, u32 kind,
-	s64 *pages)
-{
-	s64 sum = 0;
-	s32 part;
-	long err;
-
-	err = bpf_probe_read_kernel(&sum, sizeof(sum),
-		(const void *)mm + bpf_core_field_offset(struct mm_struct, rss_stat) +
-			kind * bpf_core_type_size(struct percpu_counter) +
-			bpf_core_field_offset(struct percpu_counter, count));
-	for (u32 cpu = 0; cpu < RT_MAX_CPUS && cpu < nr_cpus; cpu++) {
-		err |= bpf_probe_read_kernel(&part, sizeof(part),
-			(void *)(st->counters[kind & 3] + cpu_offset[cpu]));
-		sum += part;
-	}
-	*pages = sum;
-	return err;
-}
-
-static __always_inline struct mm_cpu *mm_cpu_of(u64 mm, struct mm_state *st, u32 cpu)
-{
-	if (nr_cpus <= FEW_CPUS)
-		return &st->cpus[cpu & (FEW_CPUS - 1)];
-	return bpf_map_lookup_elem(&mm_cpus, &mm);
-}
-
-/* How many pages of this kind came (or went) with the rss_stat event that is being handled. */
-static __noinline s64 mm_event_delta(struct mm_struct *mm, struct task_struct *task,
-	struct mm_state *st, u32 kind)
-{
-	u32 cpu = bpf_get_smp_processor_id();
-	struct mm_cpu *mc;
-	s64 sum = 0;
-	s32 part = 0, before;
-
-	kind &= 3;
-	if (!kcompat_rss_is_percpu()) {
-		s64 pages[MM_KINDS] = {};
-
-		if (split_sum(mm, task, pages))
-			return 0;
-		return pages[kind] - st->cur[kind];
-	}
-	mc = mm_cpu_of((u64)mm, st, cpu);
-	if (!mc || cpu >= RT_MAX_CPUS ||
-		bpf_probe_read_kernel(&part, 4, (void *)(st->counters[kind] + cpu_offset[cpu]))) {
-		count_loss(RT_LOSS_READ);
-		return 0;
-	}
-	before = mc->part[kind];
-	mc->part[kind] = part;
-	if (part && (mc->known & (1 << kind)))
-		return part - before;
-	mc->known |= 1 << kind;
-	if (mm_sum_kind(mm, st, kind, &sum)) {
-		count_loss(RT_LOSS_READ);
-		return 0;
-	}
-	return sum - st->cur[kind];
 }
 
 #endif

@@ -59,6 +59,7 @@ static struct bpf_program *on_function(const struct session *s)
 static void set_knobs(struct session *s, const struct session_config *config)
 {
 	struct ramtrace_bpf *bpf = s->bpf;
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
 
 	bpf->rodata->nr_cpus = config->pretend_cpus ? config->pretend_cpus : (unsigned int)s->cpus;
 	bpf->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
@@ -66,6 +67,7 @@ static void set_knobs(struct session *s, const struct session_config *config)
 	bpf->rodata->follow_children = config->follow_children;
 	bpf->rodata->py_enabled = s->python;
 	bpf->rodata->growth_on = config->growth;
+	bpf->rodata->rss_batch = online > 16 ? (int)online * 2 : 32;
 	bpf_program__set_autoload(bpf->progs.on_user_fault, config->growth && s->faults);
 	bpf_program__set_autoload(bpf->progs.on_kernel_fault, config->growth && s->faults);
 	if (!config->growth) {
