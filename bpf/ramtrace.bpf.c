@@ -33,6 +33,7 @@ const volatile bool follow_children = true;
 
 /* Set by the loader between two runs of the task iterator. */
 __u32 report_processes; /* 0: adopt the tree, 1: report every process */
+__u32 counted_all;	/* what changes from now on is in no account */
 __u32 adopted;	      /* processes that the last run took in */
 
 /* --- set-up ------------------------------------------------------------------------------------ */
@@ -303,7 +304,7 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	u64 since;
 
 	lk.st = mm_of(mm);
-	if (!lk.st || kind >= MM_KINDS)
+	if (!lk.st || kind >= MM_KINDS || counted_all)
 		return 0;
 	/* or the compiler, which knows it to be small now, leaves out what shows that to the verifier */
 	barrier_var(kind);

@@ -195,6 +195,67 @@ Test(growth, python_functions_of_four_threads, .timeout = 600)
 			play(py, true);
 }
 
+/* --- threads of C ------------------------------------------------------------------------------------- */
+
+static void check_thread(const json_t *thread, int64_t grown, int64_t returned)
+{
+	int64_t more = row_int(json_object_get(thread, "grown"), "anon") / PAGE - grown;
+	int64_t back = row_int(json_object_get(thread, "returned"), "anon") / PAGE - returned;
+
+	cr_expect(more >= -grown / 500 && more <= grown / 500, "grown %" PRId64 " and %" PRId64, grown, more);
+	cr_expect(back >= -returned / 500 && back <= returned / 500, "returned %" PRId64 " and %" PRId64, returned,
+		back);
+}
+
+/* Each its own, though all are at it at the same time: what a thread brings is not charged to another. */
+static void play_threads(int threads, int rounds, int64_t slack)
+{
+	const char *summary = harness_path("own.json");
+	char n[16], r[16], *line, *save, *text;
+	long tid, grown, returned;
+	int64_t all = 0, told = 0;
+	struct child c;
+	json_t *s, *p, *one;
+	size_t i, found = 0;
+
+	snprintf(n, sizeof(n), "%d", threads);
+	snprintf(r, sizeof(r), "%d", rounds);
+	c = tool_start("own", (const char *const[]){"--growth", "--profile", "none", "--summary-json", summary, "--",
+		harness_target("own"), n, r, NULL});
+	cr_assert_eq(child_wait(&c, 100), 0, "%s", file_text(c.err));
+	s = load(summary);
+	p = json_array_get(json_object_get(s, "processes"), 0);
+	check_account(p, "own", 0);
+	text = file_text(c.out);
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (sscanf(line, "%ld\t%ld\t%ld", &tid, &grown, &returned) != 3)
+			continue;
+		told += grown;
+		json_array_foreach(json_object_get(p, "threads"), i, one) {
+			if (row_int(one, "tid") != tid)
+				continue;
+			check_thread(one, grown, returned);
+			all += row_int(json_object_get(one, "grown"), "anon") / PAGE;
+			found++;
+		}
+	}
+	cr_expect_eq(found, threads);
+	cr_expect(all - told >= 0 && all - told <= slack, "%" PRId64 " of %" PRId64 " pages", all, told);
+	json_decref(s);
+}
+
+Test(growth, threads_at_the_same_time, .timeout = 120)
+{
+	harness_need_kernel();
+	play_threads(4, 1000, 4 * 64);
+}
+
+Test(growth, one_thread_to_the_page, .timeout = 120)
+{
+	harness_need_kernel();
+	play_threads(1, 1000, 2); /* of its stack */
+}
+
 /* --- mappings ------------------------------------------------------------------------------------------ */
 
 struct sums {
@@ -420,6 +481,8 @@ Test(growth, a_living_process_at_detach, .timeout = 120)
 	cr_expect_leq(llabs(smaps_rss(c.pid) - rss_now), 8 * PAGE);
 	rss_now = smaps_rss(c.pid);
 	check_account(p, "live", 0);
+	cr_expect(json_is_true(json_object_get(json_object_get(p, "identity"), "start_measured")));
+	cr_expect(json_is_true(json_object_get(json_object_get(p, "identity"), "end_measured")));
 	cr_expect_eq(row_int(json_object_get(p, "identity"), "end"), rss_now, "%s, smaps_rollup %" PRId64,
 		json_dumps(json_object_get(p, "identity"), 0), rss_now);
 	grown = pages(find_place(json_object_get(p, "functions"), "grow", "live.py", 0), "self", "grown");
@@ -427,6 +490,35 @@ Test(growth, a_living_process_at_detach, .timeout = 120)
 	fputs("\n", f);
 	fclose(f);
 	cr_expect_eq(child_wait(&c, 30), 0);
+	json_decref(s);
+}
+
+/* One that goes on while it is left: what it brings meanwhile has a cause. */
+Test(growth, a_process_that_grows_at_detach, .timeout = 120)
+{
+	const char *summary = harness_path("busy.json");
+	struct child c, tool;
+	int64_t remainder;
+	json_t *s, *p, *causes;
+	char pid[16];
+
+	harness_need_kernel();
+	c = child_start("busy", (const char *[]){harness_target("own"), "2", "200000000", NULL});
+	snprintf(pid, sizeof(pid), "%d", c.pid);
+	tool = tool_attach("busy", (const char *const[]){"--growth", "--profile", "none", "--no-smaps",
+		"--summary-json", summary, "--pid", pid, NULL});
+	usleep(500000);
+	child_signal(&tool, SIGINT);
+	cr_expect_eq(child_wait(&tool, 30), 0, "%s", file_text(tool.err));
+	child_signal(&c, SIGKILL);
+	child_wait(&c, 30);
+	s = load(summary);
+	p = process_of(s, c.pid);
+	causes = json_object_get(json_object_get(p, "identity"), "causes");
+	remainder = row_int(json_object_get(p, "identity"), "remainder");
+	cr_expect_eq(remainder, row_int(causes, "uncounted"), "%s",
+		json_dumps(json_object_get(p, "identity"), 0));
+	cr_expect_eq(row_int(causes, "dropped"), 0);
 	json_decref(s);
 }
 

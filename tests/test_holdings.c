@@ -364,6 +364,39 @@ Test(holdings, a_row_is_compared_where_nothing_has_moved_since)
 	}
 }
 
+static struct held_ends ends_of(enum reading_when when, bool steady)
+{
+	struct holdings *h = holdings__new();
+	struct rt_totals totals = {.first = {.anon = 10 * MIB}, .last = {.anon = 20 * MIB, .file = MIB}};
+	struct fact_reading f = {.when = when, .number = 1, .counted = true, .steady = steady,
+		.counters = {.anon = 12 * MIB}, .sums = {.rss = 12 * MIB + 8 * KIB}};
+	struct held_ends ends;
+
+	cr_assert(h);
+	cr_assert_eq(holdings__take(h, &f, 1), 0);
+	held_ends(h, &totals, &ends);
+	holdings__free(h);
+	return ends;
+}
+
+Test(holdings, an_account_begins_and_ends_with_what_proc_says_where_nothing_moved)
+{
+	struct held_ends e = ends_of(READING_START, true);
+
+	cr_expect(e.start_measured && !e.end_measured);
+	cr_expect_eq(e.start, 10 * MIB + 8 * KIB);
+	cr_expect_eq(e.end, 21 * MIB);
+	e = ends_of(READING_END, true);
+	cr_expect(!e.start_measured && e.end_measured);
+	cr_expect_eq(e.start, 10 * MIB);
+	cr_expect_eq(e.end, 21 * MIB + 8 * KIB);
+	e = ends_of(READING_END, false);
+	cr_expect(!e.start_measured && !e.end_measured);
+	cr_expect_eq(e.end, 21 * MIB);
+	e = ends_of(READING_TIMER, true);
+	cr_expect(!e.start_measured && !e.end_measured);
+}
+
 /* --- formats -------------------------------------------------------------------------------------- */
 
 static void worker(struct run *run, uint32_t pid, uint32_t number, enum reading_when when,

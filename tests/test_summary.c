@@ -108,11 +108,11 @@ static void mapping(struct run *run, uint32_t map, enum rt_map_kind kind, const 
 }
 
 /* It began with 10 MiB and ended with `end`. */
-static void end_of(struct run *run, int64_t end, int64_t foreign)
+static void end_of(struct run *run, int64_t end, int64_t foreign, int64_t own)
 {
 	struct feed_event e = {.pid = 50, .time_ns = 9000, .totals = {.first = {.anon = 10 * MIB},
-		.last = {.anon = end - 2 * MIB, .file = MIB, .shmem = MIB}, .foreign = {.anon = foreign},
-		.footprint = {.anon = PAGE}}};
+		.last = {.anon = end - 2 * MIB, .file = MIB, .shmem = MIB}, .grown = {.anon = own},
+		.foreign = {.anon = foreign}, .footprint = {.anon = PAGE}}};
 	struct rt_exit ev = feed__make_exit(&e);
 
 	ev.serial = 7;
@@ -172,7 +172,7 @@ Test(summary, says_who_grew)
 	struct run *run = a_run();
 	json_t *p, *f;
 
-	end_of(run, 17 * MIB + PAGE - 3 * PAGE, -3 * PAGE);
+	end_of(run, 17 * MIB + PAGE - 3 * PAGE, -3 * PAGE, 7 * MIB);
 	finish(run);
 	cr_expect(valid(schema_root, doc), "%s", json_text);
 	has_text(doc, "host", "b\303\266x");
@@ -208,7 +208,7 @@ Test(summary, says_in_which_mappings_and_threads)
 	struct run *run = a_run();
 	json_t *p, *m;
 
-	end_of(run, 17 * MIB, 0);
+	end_of(run, 17 * MIB, 0, 7 * MIB);
 	finish(run);
 	p = at(doc, "processes", 0);
 	m = at(p, "mappings", 0);
@@ -250,7 +250,7 @@ Test(summary, of_an_account_that_closes_leaves_nothing)
 {
 	struct run *run = a_run();
 
-	end_of(run, 17 * MIB + PAGE - 3 * PAGE, -3 * PAGE);
+	end_of(run, 17 * MIB + PAGE - 3 * PAGE, -3 * PAGE, 7 * MIB);
 	finish(run);
 	account(17 * MIB - 2 * PAGE, -3 * PAGE, 0);
 }
@@ -262,12 +262,16 @@ Test(summary, of_an_account_that_does_not_close_says_by_how_much_and_why)
 
 	cell(run, RT_CELL_PLACE, RT_NODE_UNKNOWN, 0, ANON(5 * PAGE), ANON(PAGE));
 	cell(run, RT_CELL_PLACE, RT_NODE_REST, 0, ANON(PAGE), ANON(3 * PAGE));
-	end_of(run, 17 * MIB + PAGE + 10 * PAGE, 0);
+	/* besides: 3 pages that were counted nowhere, and 5 while tracing ended */
+	end_of(run, 17 * MIB + PAGE + 10 * PAGE, 0, 7 * MIB + 5 * PAGE);
 	finish(run);
 	account(17 * MIB + 11 * PAGE, 0, 10 * PAGE);
 	causes = json_object_get(json_object_get(at(doc, "processes", 0), "identity"), "causes");
 	cr_expect_eq(number(causes, "unread_stack", NULL), 4 * PAGE);
 	cr_expect_eq(number(causes, "too_many_places", NULL), -2 * PAGE);
+	cr_expect_eq(number(causes, "dropped", NULL), 3 * PAGE);
+	cr_expect_eq(number(causes, "uncounted", NULL), 5 * PAGE);
+	cr_expect_eq(number(causes, "unlike_proc", NULL), 0);
 	cr_expect(strstr(report_text, "+0.04"), "%s", report_text);
 	cr_expect(strstr(report_text, "+0.02"), "%s", report_text);
 }
@@ -285,7 +289,7 @@ Test(summary, has_the_tree_of_spans)
 	feed_cp(run, .pid = 50, .time_ns = 3002, .func = 8, .when = RT_RETURN, .span = 2, .grown = ANON(3 * MIB));
 	feed_cp(run, .pid = 50, .time_ns = 3003, .func = 7, .when = RT_RETURN, .span = 1, .grown = ANON(4 * MIB),
 		.returned = ANON(MIB));
-	end_of(run, 17 * MIB, 0);
+	end_of(run, 17 * MIB, 0, 7 * MIB);
 	finish(run);
 	cr_expect(valid(schema_root, doc), "%s", json_text);
 	p = at(doc, "processes", 0);
@@ -309,7 +313,7 @@ Test(summary, is_valid_by_its_schema_and_not_by_less)
 	struct run *run = a_run();
 	json_t *p, *one;
 
-	end_of(run, 17 * MIB, 0);
+	end_of(run, 17 * MIB, 0, 7 * MIB);
 	finish(run);
 	cr_assert(valid(schema_root, doc), "%s", json_text);
 	p = at(doc, "processes", 0);
@@ -333,7 +337,7 @@ Test(summary, of_a_run_without_attribution_has_no_processes)
 	struct run *run = start(false);
 
 	feed_totals(run, .pid = 50, .time_ns = 2000, .comm = "python3");
-	end_of(run, 17 * MIB, 0);
+	end_of(run, 17 * MIB, 0, 7 * MIB);
 	finish(run);
 	cr_expect(valid(schema_root, doc), "%s", json_text);
 	cr_expect_eq(json_array_size(json_object_get(doc, "processes")), 0);
@@ -348,7 +352,7 @@ Test(summary, report_has_places_mappings_and_lines)
 		"Model.load", "/srv/app.py:12", "[native thread pool", "[heap]", "[not known]"};
 	struct run *run = a_run();
 
-	end_of(run, 17 * MIB, 0);
+	end_of(run, 17 * MIB, 0, 7 * MIB);
 	finish(run);
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		cr_expect(strstr(report_text, words[i]), "%s: %s", words[i], report_text);
@@ -365,7 +369,7 @@ Test(summary, report_is_of_a_hundred_columns_at_most)
 	python(run, PYTHON + 9, name, 1);
 	node(run, 200, 0, PYTHON + 9, "");
 	cell(run, RT_CELL_PLACE, 200, 9, ANON(9000 * MIB), NONE);
-	end_of(run, 17 * MIB, 0);
+	end_of(run, 17 * MIB, 0, 7 * MIB);
 	finish(run);
 	for (line = strtok_r(report_text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		if (!strstr(line, "pid="))
@@ -385,7 +389,7 @@ Test(summary, of_numbers_that_nobody_counted_is_still_a_document)
 		cell(run, RT_CELL_THREAD, 1, i, least, most);
 		cell(run, RT_CELL_STACK, 101, i, most, least);
 	}
-	end_of(run, INT64_MIN + 2 * MIB, INT64_MIN);
+	end_of(run, INT64_MIN + 2 * MIB, INT64_MIN, 0);
 	finish(run);
 	cr_expect_eq(json_array_size(json_object_get(doc, "processes")), 1);
 }

@@ -6,7 +6,7 @@
  *	end - start = attributed + foreign + footprint + remainder
  *
  * `attributed` is what its own threads were seen to bring and take, place by place; start and end
- * are snapshots.
+ * are measured by smaps_rollup where that can be (see held_ends), else snapshots.
  */
 #ifndef ACCOUNT_H
 #define ACCOUNT_H
@@ -17,11 +17,14 @@
 #include "out.h"
 
 struct account {
-	uint64_t start, end; /* RSS */
+	struct held_ends ends; /* RSS */
 	int64_t attributed, foreign, footprint, remainder;
 	/* of the remainder: */
 	int64_t unread; /* came while the stack could not be read */
 	int64_t rest;	/* came when there was no room to tell places apart */
+	int64_t uncounted; /* is in snapshots, and was not seen to come: while tracing ended */
+	int64_t unlike;	   /* smaps_rollup says otherwise than the kernel's counters */
+	int64_t dropped;   /* all the rest: there was no room to count it at all */
 };
 
 void account_of(const struct growth_program *p, const struct growth_sums *sums, struct account *out);

@@ -249,6 +249,7 @@ int growth__program(struct growth *g, struct proc *p)
 		.role = p->role[0] ? strdup(p->role) : out_clean(p->comm, strnlen(p->comm, RT_COMM_LEN)), .totals = p->totals, .lost = p->lost};
 	if (!to->role)
 		return -ENOMEM;
+	held_ends(p->holdings, &p->totals, &to->ends);
 	to->spans = p->tree;
 	p->tree = NULL;
 	g->n_ended++;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "../bpf/ramtrace.h"
+#include "holdings.h"
 
 struct growth;
 
@@ -68,6 +69,7 @@ struct growth_program {
 	uint64_t start_ns;
 	const char *role; /* "" where it is not known */
 	struct rt_totals totals;
+	struct held_ends ends;
 	uint64_t lost;
 	struct spantree *spans; /* NULL: none have ended in it */
 };

@@ -241,11 +241,28 @@ int holdings__take(struct holdings *h, const struct fact_reading *f, uint64_t ti
 	return f->mapped ? take_groups((struct own *)h, f, h->maps == 1) : 0;
 }
 
-const struct held *holdings__end(const struct holdings *h)
+static uint64_t rss_of(const struct rt_snapshot *s)
 {
-	if (!h || h->readings == h->failed || h->last.when != READING_END || !h->last.steady)
-		return NULL;
-	return &h->last;
+	return s->anon + s->file + s->shmem;
+}
+
+/* By how much /proc says more than the kernel's side did at that instant. */
+static uint64_t more_by(const struct held *held)
+{
+	return held->sums.rss - rss_of(&held->counters);
+}
+
+void held_ends(const struct holdings *h, const struct rt_totals *totals, struct held_ends *out)
+{
+	bool any = h && h->readings > h->failed;
+
+	*out = (struct held_ends){.start = rss_of(&totals->first), .end = rss_of(&totals->last)};
+	out->start_measured = any && h->first.when == READING_START && h->first.steady;
+	out->end_measured = any && h->last.when == READING_END && h->last.steady;
+	if (out->start_measured)
+		out->start += more_by(&h->first);
+	if (out->end_measured)
+		out->end += more_by(&h->last);
 }
 
 /* --- of all processes ------------------------------------------------------------------------- */

@@ -70,9 +70,15 @@ int holdings__take(struct holdings *h, const struct fact_reading *f, uint64_t ti
 /* Brings the groups in the order in which they are shown: by what they grew, then by size. Nothing
  * can be taken any more. */
 void holdings__sort(struct holdings *h);
-/* RSS at the end of the run, measured by smaps_rollup, and the kernel's side of the same instant. NULL: it
- * had ended, or was busy. */
-const struct held *holdings__end(const struct holdings *h);
+/* RSS where the account of a program begins and ends. Measured: by smaps_rollup at an instant nearby, for
+ * which the kernel's side says what came in between. A program that has ended is beyond measuring, one
+ * that never rests was: then both are what the kernel's side says. */
+struct held_ends {
+	uint64_t start, end;
+	bool start_measured, end_measured;
+};
+/* h may be NULL: /proc was not read. */
+void held_ends(const struct holdings *h, const struct rt_totals *totals, struct held_ends *out);
 void held_check__add(struct held_check *to, const struct held_check *c);
 
 /* All processes of one reading. */

@@ -228,6 +228,19 @@ static int by_self(const void *a, const void *b)
 	return (x->line > y->line) - (x->line < y->line);
 }
 
+static void print_causes(enum lang lang, const struct account *a, struct out *o)
+{
+	const struct {
+		enum lang_text text;
+		int64_t bytes;
+	} causes[] = {{TEXT_UNREAD, a->unread}, {TEXT_REST, a->rest}, {TEXT_UNCOUNTED, a->uncounted},
+		{TEXT_UNLIKE, a->unlike}, {TEXT_DROPPED, a->dropped}};
+
+	for (size_t i = 0; i < sizeof(causes) / sizeof(*causes); i++)
+		if (causes[i].bytes)
+			out__fmt(o, "  %s: %+.2f\n", lang_text(lang, causes[i].text), mib(causes[i].bytes));
+}
+
 static int print_program(enum lang lang, const struct run_summary *sum, struct program *p, struct out *o)
 {
 	const struct account *a = &p->account;
@@ -235,14 +248,12 @@ static int print_program(enum lang lang, const struct run_summary *sum, struct p
 
 	out__fmt(o, "\n%s %s%spid=%u: %.2f -> %.2f: %+.2f = %s %+.2f + %s %+.2f + %s %+.2f + %s %+.2f\n",
 		lang_text(lang, TEXT_GROWTH), p->p->role, p->p->role[0] ? " " : "", p->p->pid,
-		mib((int64_t)a->start), mib((int64_t)a->end), mib((int64_t)(a->end - a->start)),
-		lang_text(lang, TEXT_ATTRIBUTED), mib(a->attributed), lang_text(lang, TEXT_FOREIGN),
-		mib(a->foreign), lang_text(lang, TEXT_FOOTPRINT), mib(a->footprint),
-		lang_text(lang, TEXT_REMAINDER), mib(a->remainder));
-	if (a->unread)
-		out__fmt(o, "  %s: %+.2f\n", lang_text(lang, TEXT_UNREAD), mib(a->unread));
-	if (a->rest)
-		out__fmt(o, "  %s: %+.2f\n", lang_text(lang, TEXT_REST), mib(a->rest));
+		mib((int64_t)a->ends.start), mib((int64_t)a->ends.end),
+		mib((int64_t)(a->ends.end - a->ends.start)), lang_text(lang, TEXT_ATTRIBUTED),
+		mib(a->attributed), lang_text(lang, TEXT_FOREIGN), mib(a->foreign),
+		lang_text(lang, TEXT_FOOTPRINT), mib(a->footprint), lang_text(lang, TEXT_REMAINDER),
+		mib(a->remainder));
+	print_causes(lang, a, o);
 	err = print_places(lang, sum->catalog, p->sums.funcs, p->sums.n_funcs, MAX_FUNCS, o);
 	if (!err)
 		err = print_stacks(lang, sum, &p->sums, o);

@@ -5,10 +5,12 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -470,6 +472,13 @@ int session__attach(struct session *s, enum session_prog prog, const char *path,
 size_t session__sites(const struct session *s)
 {
 	return s->uprobes ? uprobe_links__count(s->uprobes) : 0;
+}
+
+int session__stop(struct session *s)
+{
+	s->bpf->bss->counted_all = 1;
+	/* waits until each CPU has been out of the kernel's read sections, where programs run */
+	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) ? -errno : 0;
 }
 
 void session__detach(struct session *s)

@@ -90,6 +90,8 @@ int session__attach(struct session *s, enum session_prog prog, const char *path,
 size_t session__sites(const struct session *s); /* attached */
 /* Takes all uprobes off. */
 void session__detach(struct session *s);
+/* Changes of RSS from now on are in no account; when it returns, what came before is. 0 or -errno. */
+int session__stop(struct session *s);
 
 int session__fd(const struct session *s); /* readable when so many events wait that it is time */
 /* Hands over what is in the ring, at most `max` events. How many, or what fn returned. */

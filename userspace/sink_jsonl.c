@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include "embed.h"
 #include "growth.h"
+#include "holdings.h"
 #include "labels.h"
 
 #define SCHEMA_VERSION 1
@@ -201,19 +202,23 @@ static void put_exit(struct jsonl *j, const struct proc *p)
 }
 
 /* end - start = attributed + foreign + footprint + remainder, of RSS */
-static void put_identity(struct jsonl *j, const struct rt_totals *t)
+static void put_identity(struct jsonl *j, const struct proc *p)
 {
 	static const struct rt_change none;
-	int64_t start = (int64_t)rt_rss(&t->first), end = (int64_t)rt_rss(&t->last);
+	const struct rt_totals *t = &p->totals;
+	struct held_ends ends;
 	int64_t attributed = rt_change_rss(&t->grown, &t->returned);
 	int64_t foreign = rt_change_rss(&t->foreign, &none), footprint = rt_change_rss(&t->footprint, &none);
 
-	put_i64(j, ",\"identity\":{\"start\":", start);
-	put_i64(j, ",\"end\":", end);
+	held_ends(p->holdings, t, &ends);
+	put_u64(j, ",\"identity\":{\"start\":", ends.start);
+	put_u64(j, ",\"end\":", ends.end);
+	put_bool(j, ",\"start_measured\":", ends.start_measured);
+	put_bool(j, ",\"end_measured\":", ends.end_measured);
 	put_i64(j, ",\"attributed\":", attributed);
 	put_i64(j, ",\"foreign\":", foreign);
 	put_i64(j, ",\"footprint\":", footprint);
-	put_i64(j, ",\"remainder\":", (int64_t)((uint64_t)end - (uint64_t)start - (uint64_t)attributed -
+	put_i64(j, ",\"remainder\":", (int64_t)(ends.end - ends.start - (uint64_t)attributed -
 						(uint64_t)foreign - (uint64_t)footprint));
 	put_text(j, "}");
 }
@@ -242,7 +247,7 @@ static void put_memory(struct jsonl *j, const struct proc *p)
 		put_change(j, ",\"returned\":", &t->returned);
 		put_change(j, ",\"foreign\":", &t->foreign);
 		put_change(j, ",\"footprint\":", &t->footprint);
-		put_identity(j, t);
+		put_identity(j, p);
 	} else {
 		put_text(j, ",\"minor_faults\":null,\"major_faults\":null,\"grown\":null,"
 			"\"returned\":null,\"foreign\":null,\"footprint\":null,\"identity\":null");

@@ -148,13 +148,20 @@ static json_t *spans(const struct catalog *cat, const struct spantree *tree)
 	return list;
 }
 
+static json_t *causes(const struct account *a)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "unread_stack", (json_int_t)a->unread,
+		"too_many_places", (json_int_t)a->rest, "uncounted", (json_int_t)a->uncounted, "unlike_proc",
+		(json_int_t)a->unlike, "dropped", (json_int_t)a->dropped);
+}
+
 static json_t *identity(const struct account *a)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I}}", "start", (json_int_t)a->start, "end",
-		(json_int_t)a->end, "attributed", (json_int_t)a->attributed, "foreign",
+	return json_pack("{s:I, s:I, s:b, s:b, s:I, s:I, s:I, s:I, s:o}", "start", (json_int_t)a->ends.start,
+		"end", (json_int_t)a->ends.end, "start_measured", a->ends.start_measured, "end_measured",
+		a->ends.end_measured, "attributed", (json_int_t)a->attributed, "foreign",
 		(json_int_t)a->foreign, "footprint", (json_int_t)a->footprint, "remainder",
-		(json_int_t)a->remainder, "causes", "unread_stack", (json_int_t)a->unread, "too_many_places",
-		(json_int_t)a->rest);
+		(json_int_t)a->remainder, "causes", causes(a));
 }
 
 static json_t *program(const struct run_summary *sum, const struct growth_program *p)

@@ -623,13 +623,16 @@ static void outlive(struct tracer *t)
 	}
 }
 
-/* The last word: probes off first, so that nothing new comes, then what every process has. */
+/* The last word: probes off first, whose pages are footprint, then what every process has. The reading
+ * takes a while, so it comes before the account ends. */
 static int wind_up(struct tracer *t)
 {
 	int err, n;
 
 	session__detach(t->session);
 	err = gauge__read(t->gauge, READING_END);
+	if (!err)
+		err = session__stop(t->session);
 	if (!err)
 		err = session__report(t->session, on_event, t);
 	do
