@@ -16,9 +16,6 @@
 
 #include "pyspan.bpf.h"
 
-/* Knob: full attribution is on. */
-const volatile bool growth_on = false;
-
 #define TMPFS_MAGIC	0x01021994 /* include/uapi/linux/magic.h */
 #define MAP_ANONYMOUS	0x20
 #define PMD_PAGES	512 /* of 4 KiB: a huge page */

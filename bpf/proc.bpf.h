@@ -57,7 +57,8 @@ static __noinline struct mm_state *process_track(struct task_struct *task, u32 f
 	}
 	st->tgid = tgid;
 	st->start_ns = ps.start_ns;
-	mm_baseline(st, mm, task);
+	if (!mm_baseline(st, mm, task))
+		tree_add_process(st, 1);
 	return st;
 }
 

@@ -333,6 +333,7 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	if (own)
 		look_at_change(&lk, py, mm, kind, footprint ? 0 : delta, delta);
 	account(lk.st, kind, delta, own, footprint, lk.now);
+	tree_add(kind, delta);
 	cost_end(RT_COST_RSS_STAT, since);
 	if (!step_pages)
 		return 0;

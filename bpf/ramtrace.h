@@ -94,6 +94,8 @@ enum rt_flags {
 				  * a span that was open already */
 	RT_F_TOLD = 1 << 6,	 /* with RT_F_ATTACH: the loader found that span in a thread that sleeps.
 				  * When it runs, the entry comes again, with the span's number */
+	RT_F_PEAK = 1 << 7,	 /* since the process's last row its RSS has been higher than ever before, */
+	RT_F_TREE_PEAK = 1 << 8, /* and so has that of all traced processes together. With full attribution */
 };
 
 /*
@@ -126,6 +128,14 @@ struct rt_totals {
 	struct rt_change returned;  /* and of all decreases (not negative) */
 	struct rt_change foreign;   /* net change by others: reclaim, GUP, swap, fork copies */
 	struct rt_change footprint; /* net change made by this tool's own breakpoints */
+};
+
+/* All traced processes together, in pages, in the kernel's order of kinds: file, anon, swap, shmem. */
+struct rt_tree {
+	__s64 cur[4];
+	__s64 peak[4];
+	__s64 peak_total; /* without swap */
+	__u64 peak_ns;
 };
 
 enum rt_proc_flags {

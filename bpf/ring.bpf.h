@@ -3,7 +3,7 @@
 #ifndef RING_BPF_H
 #define RING_BPF_H
 
-#include "delta.bpf.h"
+#include "tree.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -39,6 +39,7 @@ enum {
 /* Knobs, set before load. */
 const volatile __u32 nr_cpus = 1;	    /* possible CPUs */
 const volatile __u32 page_shift = 12;
+const volatile bool growth_on = false; /* full attribution */
 
 /* Offset of each CPU's area; filled by init_cpu_offsets. */
 __u64 cpu_offset[RT_MAX_CPUS];
@@ -67,6 +68,7 @@ struct mm_state {
 	u64 counters[MM_KINDS]; /* the kernel's per-CPU pointers: constant in an mm's life */
 	s64 peak_total, timed_total;
 	s64 row_total; /* rss at the last row, for --step */
+	s64 told_peak; /* peak_total at the last row of a function */
 	u64 peak_ns;
 	u64 changes; /* rss_stat events, by anybody, */
 	u64 begun;   /* and those that are being handled, too */
@@ -75,6 +77,8 @@ struct mm_state {
 	u32 lost; /* events not sent since the last one that was */
 	u32 py;	  /* 1: runs CPython, 2: and changes of RSS are looks at its stacks */
 	u32 ready; /* the account has begun */
+	u32 told_tree; /* tree_peaks at the last row of a function */
+	u32 pad;
 	u64 serial; /* no other has it */
 	u64 mm;	    /* the key */
 	struct mm_cpu cpus[FEW_CPUS];
@@ -380,13 +384,6 @@ static __noinline struct mm_state *mm_track(struct mm_struct *mm, struct task_st
 		st->counters[3] = (u64)mm->rss_stat[3].counters;
 	}
 	return st;
-}
-
-static __always_inline void mm_forget(u64 mm)
-{
-	bpf_map_delete_elem(&mms, &mm);
-	if (nr_cpus > FEW_CPUS)
-		bpf_map_delete_elem(&mm_cpus, &mm);
 }
 
 #endif

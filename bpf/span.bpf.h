@@ -351,6 +351,25 @@ static __always_inline bool ring_has_room(struct thread_state *ts, u64 *flags)
 	return !ts->ring_full;
 }
 
+/* Have the process, and all together, been higher since its last row than ever before? Then it was with
+ * what is open now. */
+static __always_inline u32 peak_flags(struct mm_state *st)
+{
+	u32 flags = 0;
+
+	if (!growth_on || !st)
+		return 0;
+	if (st->peak_total > st->told_peak) {
+		st->told_peak = st->peak_total;
+		flags |= RT_F_PEAK;
+	}
+	if (st->told_tree != tree_peaks) {
+		st->told_tree = tree_peaks;
+		flags |= RT_F_TREE_PEAK;
+	}
+	return flags;
+}
+
 static __always_inline void fill_checkpoint(struct rt_checkpoint *ev, u16 len, const struct look *lk,
 	u32 func, u32 when, u64 late_ns, u32 flags, u32 span)
 {
@@ -363,7 +382,7 @@ static __always_inline void fill_checkpoint(struct rt_checkpoint *ev, u16 len, c
 	ev->rss = lk->rss;
 	ev->func = func;
 	ev->when = when;
-	ev->flags = lk->flags | flags | (lk->ts->borrowed ? RT_F_BORROWED : 0);
+	ev->flags = lk->flags | flags | peak_flags(lk->st) | (lk->ts->borrowed ? RT_F_BORROWED : 0);
 	ev->span = span;
 	ev->caller = RT_NO_FUNC;
 }

@@ -42,6 +42,12 @@ void account_name(const struct catalog *cat, const struct growth_place *place, s
 int report_growth(enum lang lang, const struct run_summary *sum, struct out *o);
 /* The part about spans, by role; nothing where none were. -ENOMEM. */
 int report_spans(enum lang lang, const struct run_summary *sum, struct out *o);
+/* Those that were open, a line for each thread. */
+void report_open(const struct catalog *cat, const struct open_spans *open, struct out *o);
+/* What was open in each program when all together were at their peak; nothing where nothing was. -ENOMEM. */
+int report_tree_peak(enum lang lang, const struct run_summary *sum, struct out *o);
+/* Was it under trace at that time? */
+bool growth_program__at(const struct growth_program *p, uint64_t time_ns);
 /* --summary-json: one JSON document. -ENOMEM; errors of writing are the out's. */
 int summary_json(const struct run_summary *sum, struct out *o);
 

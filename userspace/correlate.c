@@ -51,6 +51,8 @@ struct run {
 	uint64_t loss[RT_LOSS_MAX];
 	struct rt_cost costs[RT_COST_MAX];
 	uint64_t trap_ns[4];
+	struct rt_snapshot tree_peak;
+	uint64_t tree_peak_ns;
 	uint64_t until_ns; /* stepwise: what the last record releases, */
 	bool releasing;	   /* if it was a release */
 	bool headed, finished;
@@ -218,13 +220,15 @@ static void keep(struct fact *place, struct fact *fact)
 	*fact = (struct fact){ .kind = REC_EVENT };
 }
 
-static void take_costs(struct run *run, const struct fact_counters *counters)
+static void take_counters(struct run *run, const struct fact_counters *counters)
 {
 	for (size_t i = 0; i < RT_COST_MAX; i++)
 		run->costs[i] = (struct rt_cost){.runs = counters->costs[i].runs,
 			.sampled = counters->costs[i].sampled,
 			.ns = counters->costs[i].ns};
 	memcpy(run->trap_ns, counters->trap_ns, sizeof(run->trap_ns));
+	run->tree_peak = counters->tree_peak;
+	run->tree_peak_ns = counters->tree_peak_ns;
 }
 
 /* Takes the fact. */
@@ -264,7 +268,7 @@ static int feed_fact(struct run *run, const struct record *rec)
 		break;
 	case REC_COUNTERS:
 		memcpy(run->loss, fact.counters.loss, sizeof(run->loss));
-		take_costs(run, &fact.counters);
+		take_counters(run, &fact.counters);
 		catalog__hits(run->catalog, &fact.counters);
 		break;
 	case REC_END:
@@ -349,6 +353,8 @@ static int run__summary(struct run *run)
 		.rows_unstable = rows->unstable,
 		.orphans = rows->orphans,
 		.tree_end = rows->tree_end,
+		.tree_peak = run->tree_peak,
+		.tree_peak_ns = run->tree_peak_ns,
 		.processes = rows->processes,
 		.growth = run->rows.attributes ? run->growth : NULL,
 		.catalog = run->catalog,

@@ -95,6 +95,8 @@ struct run_summary {
 	const struct func_stat *funcs;
 	size_t n_funcs;
 	struct rt_snapshot tree_end; /* sum of what living programs have, borrowed ones left out */
+	struct rt_snapshot tree_peak; /* all together, when rss was highest */
+	uint64_t tree_peak_ns;	      /* 0: not known, or of several runs in one log */
 	uint64_t processes; /* each once, however often it called exec */
 	const struct growth *growth; /* NULL: full attribution was off, or of several runs in one log */
 	const struct catalog *catalog; /* whose functions it names; NULL with it */

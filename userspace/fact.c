@@ -76,7 +76,14 @@ static const struct field maps_fields[] = {
 	END,
 };
 
-static const struct field counters_fields[] = { END };
+static const struct field counters_fields[] = {
+	F(counters.tree_peak.file, "tree_file", U64, .optional = true),
+	F(counters.tree_peak.anon, "tree_anon", U64, .optional = true),
+	F(counters.tree_peak.shmem, "tree_shmem", U64, .optional = true),
+	F(counters.tree_peak.swap, "tree_swap", U64, .optional = true),
+	F(counters.tree_peak_ns, "tree_peak_ns", U64, .optional = true),
+	END,
+};
 
 static const struct field end_fields[] = {
 	F(end.time_ns, "time_ns", U64),

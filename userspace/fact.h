@@ -87,6 +87,8 @@ struct fact_counters {
 		uint64_t runs, sampled, ns; /* as in struct rt_cost */
 	} costs[8]; /* by enum rt_cost_class; all 0: not measured */
 	uint64_t trap_ns[4]; /* by enum cost_class; 0: not measured */
+	struct rt_snapshot tree_peak; /* all processes together, when rss was highest */
+	uint64_t tree_peak_ns;	      /* 0: not known */
 	struct fact_hits {
 		unsigned int func;
 		uint64_t entries, returns;

@@ -54,6 +54,7 @@ struct subject {
 	uint64_t before_ns, after_ns;
 	bool here; /* in the last account */
 	bool steady, cheap;
+	int64_t differ; /* /proc less the account, at the last try */
 	struct fact fact;
 	struct smaps maps;
 	UT_hash_handle hh;
@@ -389,9 +390,18 @@ static bool is_other(const struct subject *s)
 	return memcmp(&s->before.first, &s->after.first, sizeof(s->before.first));
 }
 
+/*
+ * The kernel takes pages out of a page table first and counts them then, and the host of a virtual machine may
+ * stop a processor amid that: nothing has changed as far as anybody counts, and /proc has them no more.
+ * A difference is one if it is there the second time, too.
+ */
 static void judge(struct subject *s)
 {
-	s->steady = s->here && !(s->flags & RT_P_STALE) && is_same(&s->before, &s->after);
+	int64_t differ = (int64_t)(s->fact.reading.sums.rss - rt_rss(&s->before.last));
+	bool told = !differ || differ == s->differ;
+
+	s->steady = told && s->here && !(s->flags & RT_P_STALE) && is_same(&s->before, &s->after);
+	s->differ = differ;
 }
 
 /* Those that moved while they were read. */
@@ -403,7 +413,7 @@ static int try_again(struct gauge *g, struct subject **some, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct subject *s = some[i];
 
-		if (!s || s->steady || !s->here || !s->cheap || s->fact.reading.failed)
+		if (!s || s->steady || !s->here || !(s->cheap || s->differ) || s->fact.reading.failed)
 			continue;
 		stand_before(s);
 		if (read_rollup(g, s))

@@ -84,6 +84,8 @@ void growth__free(struct growth *g)
 	for (size_t i = 0; i < g->n_ended; i++) {
 		free((char *)g->ended[i].role);
 		spantree__free(g->ended[i].spans);
+		peaks__free(g->ended[i].peaks);
+		open_spans__clear(&g->ended[i].at_peak);
 	}
 	free(g->ended);
 	free(g);
@@ -250,9 +252,15 @@ int growth__program(struct growth *g, struct proc *p)
 	if (!to->role)
 		return -ENOMEM;
 	held_ends(p->holdings, &p->totals, &to->ends);
+	g->n_ended++;
+	to->born_ns = p->born_ns;
+	to->ended_ns = p->ended ? p->end_ns : UINT64_MAX;
+	to->peaks = p->peaks;
 	to->spans = p->tree;
 	p->tree = NULL;
-	g->n_ended++;
+	p->peaks = NULL;
+	if (peaks__own(to->peaks, to->spans, p->totals.peak_ns, &to->at_peak))
+		return -ENOMEM;
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 
 #include "../bpf/ramtrace.h"
 #include "holdings.h"
+#include "peaks.h"
 
 struct growth;
 
@@ -71,6 +72,9 @@ struct growth_program {
 	struct rt_totals totals;
 	struct held_ends ends;
 	uint64_t lost;
+	struct open_spans at_peak;  /* what was open at totals.peak_ns */
+	uint64_t born_ns, ended_ns; /* it was under trace from then to then */
+	struct peaks *peaks;
 	struct spantree *spans; /* NULL: none have ended in it */
 };
 

@@ -16,6 +16,7 @@
 struct holdings;
 struct spans;
 struct spantree;
+struct peaks;
 
 struct proc {
 	uint32_t pid, ppid;
@@ -44,7 +45,8 @@ struct proc {
 	uint64_t lost;	   /* events of it that were lost */
 	uint64_t last_gc;  /* rt_checkpoint.gc of its last Python row; 0: none */
 	struct spans *spans; /* owned by rows.c; NULL: none were open yet */
-	struct spantree *tree; /* likewise: of full attribution */
+	struct spantree *tree; /* likewise: of full attribution, */
+	struct peaks *peaks;   /* and of it, what was open at the peak */
 	struct holdings *holdings; /* the same; NULL: /proc was not read */
 	/* of several runs in one log: which of them, counted from 1; 0 and NULL where there is one */
 	unsigned int run;

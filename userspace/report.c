@@ -513,6 +513,17 @@ static void print_sum(struct report *r, const struct run_summary *sum, struct ou
 		out__fmt(o, "  (%s)\n", text(r, TEXT_SHARED));
 }
 
+static void print_tree_peak(struct report *r, const struct run_summary *sum, struct out *o)
+{
+	const struct rt_snapshot *s = &sum->tree_peak;
+
+	if (!sum->tree_peak_ns || sum->processes < 2)
+		return;
+	out__fmt(o, "\n%s (%.3fs): %.2f = anon %.2f + file %.2f + shmem %.2f\n", text(r, TEXT_TREE_PEAK),
+		(double)(int64_t)(sum->tree_peak_ns - sum->host->start_ns) / 1e9, mib(rt_rss(s)),
+		mib(s->anon), mib(s->file), mib(s->shmem));
+}
+
 static void print_title(struct report *r, const struct run_summary *sum, struct out *o)
 {
 	out__fmt(o, "\n%s: ", text(r, TEXT_REPORT));
@@ -563,12 +574,15 @@ int report__print(struct report *r, const struct run_summary *sum, struct out *o
 		if (err)
 			return err;
 		print_sum(r, sum, o);
+		print_tree_peak(r, sum, o);
 		err = print_programs(r, o, true);
 	}
 	if (!err)
 		err = report_memory__print(r->memory, r->lang, sum, o);
 	if (!err)
 		err = report_spans(r->lang, sum, o);
+	if (!err)
+		err = report_tree_peak(r->lang, sum, o);
 	if (!err)
 		err = report_growth(r->lang, sum, o);
 	if (!err)

@@ -241,6 +241,16 @@ static void print_causes(enum lang lang, const struct account *a, struct out *o)
 			out__fmt(o, "  %s: %+.2f\n", lang_text(lang, causes[i].text), mib(causes[i].bytes));
 }
 
+static void print_peak(enum lang lang, const struct run_summary *sum, const struct growth_program *p,
+	struct out *o)
+{
+	if (!p->at_peak.n)
+		return;
+	out__fmt(o, "  %s %.2f (%.3fs):\n", lang_text(lang, TEXT_AT_PEAK), mib((int64_t)rt_rss(&p->totals.peak)),
+		(double)(int64_t)(p->totals.peak_ns - sum->host->start_ns) / 1e9);
+	report_open(sum->catalog, &p->at_peak, o);
+}
+
 static int print_program(enum lang lang, const struct run_summary *sum, struct program *p, struct out *o)
 {
 	const struct account *a = &p->account;
@@ -254,6 +264,7 @@ static int print_program(enum lang lang, const struct run_summary *sum, struct p
 		lang_text(lang, TEXT_FOOTPRINT), mib(a->footprint), lang_text(lang, TEXT_REMAINDER),
 		mib(a->remainder));
 	print_causes(lang, a, o);
+	print_peak(lang, sum, p->p, o);
 	err = print_places(lang, sum->catalog, p->sums.funcs, p->sums.n_funcs, MAX_FUNCS, o);
 	if (!err)
 		err = print_stacks(lang, sum, &p->sums, o);

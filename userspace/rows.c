@@ -7,6 +7,7 @@
 #include "growth.h"
 #include "holdings.h"
 #include "mark.h"
+#include "peaks.h"
 #include "spans.h"
 #include "spantree.h"
 
@@ -205,7 +206,9 @@ static int on_function(struct rows *r, struct proc *p, struct row *row,
 		row->grown = cp->grown;
 		row->returned = cp->returned;
 	}
-	if (r->attributes && func->fact->n_specs)
+	if (r->attributes)
+		err = peaks__row(&p->peaks, cp, p->tree);
+	if (!err && r->attributes && func->fact->n_specs)
 		err = cp->when == RT_ENTRY ? spantree__enter(&p->tree, cp) : spantree__leave(&p->tree, cp);
 	if (!err)
 		err = find_specs(r, p, cp, func->fact, &specs);
@@ -283,6 +286,8 @@ static void forget(struct rows *r, struct proc *p)
 	p->spans = NULL;
 	spantree__free(p->tree);
 	p->tree = NULL;
+	peaks__free(p->peaks);
+	p->peaks = NULL;
 	holdings__free(p->holdings);
 	p->holdings = NULL;
 	proctree__forget(r->pt, p);

@@ -511,6 +511,22 @@ void session__losses(const struct session *s, uint64_t loss[RT_LOSS_MAX])
 	}
 }
 
+static uint64_t to_bytes(int64_t pages)
+{
+	return pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+void session__tree_peak(const struct session *s, struct rt_snapshot *peak, uint64_t *time_ns)
+{
+	const struct rt_tree *tree = &s->bpf->bss->tree;
+
+	*peak = (struct rt_snapshot){.file = to_bytes(tree->peak[0]),
+		.anon = to_bytes(tree->peak[1]),
+		.swap = to_bytes(tree->peak[2]),
+		.shmem = to_bytes(tree->peak[3])};
+	*time_ns = tree->peak_ns;
+}
+
 void session__costs(const struct session *s, struct rt_cost costs[RT_COST_MAX])
 {
 	struct rt_cost per_cpu[RT_MAX_CPUS];

@@ -99,6 +99,8 @@ int session__poll(struct session *s, session_event_fn *fn, void *ctx, size_t max
 
 void session__losses(const struct session *s, uint64_t loss[RT_LOSS_MAX]);
 /* What the programs cost so far, by enum rt_cost_class: see bpf/cost.bpf.h. */
+/* RSS of all traced processes together, in bytes, when it was highest. */
+void session__tree_peak(const struct session *s, struct rt_snapshot *peak, uint64_t *time_ns);
 void session__costs(const struct session *s, struct rt_cost costs[RT_COST_MAX]);
 /* Checkpoints of that function that were lost. */
 struct rt_hits session__missed(const struct session *s, unsigned int func);

@@ -327,6 +327,13 @@ static int jsonl__summary(void *ctx, const struct run_summary *sum)
 	put_u64(j, ",\"orphans\":", sum->orphans);
 	put_u64(j, ",\"processes\":", sum->processes);
 	put_snapshot(j, ",\"tree_end\":", &sum->tree_end);
+	if (sum->tree_peak_ns) {
+		put_kinds(j, ",\"tree_peak\":{\"rss\":", &sum->tree_peak);
+		put_u64(j, ",\"time_ns\":", sum->tree_peak_ns);
+		put_text(j, "}");
+	} else {
+		put_null(j, ",\"tree_peak\":");
+	}
 	for (unsigned int i = 0; i < RT_LOSS_MAX; i++) {
 		put_text(j, i ? ",\"" : ",\"loss\":{\"");
 		put_text(j, loss_name(i));

@@ -208,6 +208,15 @@ int spantree__leave(struct spantree **tree, const struct rt_checkpoint *cp)
 	return 0;
 }
 
+void spantree__each_open(const struct spantree *t, int (*fn)(void *ctx, uint32_t tid, uint32_t func),
+	void *ctx)
+{
+	for (const struct thread *th = t ? t->threads : NULL; th; th = th->hh.next)
+		for (size_t i = 0; i < th->n; i++)
+			if (th->open[i].node && fn(ctx, th->tid, t->nodes[th->open[i].node - 1].func))
+				return;
+}
+
 const struct span_node *spantree__nodes(const struct spantree *t, size_t *n)
 {
 	*n = t ? t->n : 0;

@@ -26,6 +26,11 @@ int spantree__enter(struct spantree **tree, const struct rt_checkpoint *cp);
 int spantree__leave(struct spantree **tree, const struct rt_checkpoint *cp);
 void spantree__free(struct spantree *tree);
 
+/* Those that are open, thread by thread, the outermost first, until fn returns other than 0. NULL is fine
+ * and has none. */
+void spantree__each_open(const struct spantree *tree, int (*fn)(void *ctx, uint32_t tid, uint32_t func),
+	void *ctx);
+
 /* Its nodes; NULL is fine and has none. */
 const struct span_node *spantree__nodes(const struct spantree *tree, size_t *n);
 /* Adds the nodes of another, which stays as it is. -ENOMEM. */

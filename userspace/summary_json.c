@@ -164,6 +164,59 @@ static json_t *identity(const struct account *a)
 		(json_int_t)a->remainder, "causes", causes(a));
 }
 
+static json_t *open_span(const struct catalog *cat, const struct open_span *s)
+{
+	struct place_name n;
+
+	account_name(cat, &(struct growth_place){.func = s->func}, &n);
+	return json_pack("{s:I, s:o, s:o}", "tid", (json_int_t)s->tid, "name", text(n.name), "file", text(n.file));
+}
+
+/* Spans that were open, thread by thread, the outermost first. */
+static json_t *open_at(const struct catalog *cat, const struct open_spans *open)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < open->n; i++) {
+		if (json_array_append_new(list, open_span(cat, &open->list[i]))) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static json_t *peak_of(const struct rt_snapshot *s, uint64_t time_ns, json_t *open)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "rss", (json_int_t)rt_rss(s), "anon",
+		(json_int_t)s->anon, "file", (json_int_t)s->file, "shmem", (json_int_t)s->shmem, "swap",
+		(json_int_t)s->swap, "time_ns", (json_int_t)time_ns, "open", open);
+}
+
+/* What was open in all programs, each with its pid. */
+static json_t *open_in_all(const struct run_summary *sum, const struct growth_program *programs, size_t n)
+{
+	json_t *list = json_array(), *of_one, *span;
+	struct open_spans open;
+	size_t k;
+
+	for (size_t i = 0; list && i < n; i++) {
+		if (!growth_program__at(&programs[i], sum->tree_peak_ns))
+			continue;
+		of_one = peaks__of_all(programs[i].peaks, programs[i].spans, sum->tree_peak_ns, &open)
+				 ? NULL : open_at(sum->catalog, &open);
+		json_array_foreach(of_one, k, span)
+			json_object_set_new(span, "pid", json_integer(programs[i].pid));
+		if (!of_one || json_array_extend(list, of_one)) {
+			json_decref(list);
+			list = NULL;
+		}
+		json_decref(of_one);
+		open_spans__clear(&open);
+	}
+	return list;
+}
+
 static json_t *program(const struct run_summary *sum, const struct growth_program *p)
 {
 	struct growth_sums sums;
@@ -173,7 +226,7 @@ static json_t *program(const struct run_summary *sum, const struct growth_progra
 	if (growth__sum(sum->growth, p->serial, &sums))
 		return NULL;
 	account_of(p, &sums, &account);
-	j = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pid", (json_int_t)p->pid, "start_ns",
+	j = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pid", (json_int_t)p->pid, "start_ns",
 		(json_int_t)p->start_ns, "role", text(p->role), "functions",
 		places(sum->catalog, sums.funcs, sums.n_funcs), "lines",
 		places(sum->catalog, sums.lines, sums.n_lines), "mappings",
@@ -181,7 +234,8 @@ static json_t *program(const struct run_summary *sum, const struct growth_progra
 		threads(sums.threads, sums.n_threads), "native_functions",
 		places(sum->catalog, sums.natives, sums.n_natives), "stacks",
 		stacks(sum, sums.stacks, sums.n_stacks), "spans",
-		spans(sum->catalog, p->spans), "identity", identity(&account));
+		spans(sum->catalog, p->spans), "identity", identity(&account), "peak",
+		peak_of(&p->totals.peak, p->totals.peak_ns, open_at(sum->catalog, &p->at_peak)));
 	growth_sums__clear(&sums);
 	return j;
 }
@@ -198,8 +252,10 @@ int summary_json(const struct run_summary *sum, struct out *o)
 		programs = growth__programs(sum->growth, &n);
 	for (size_t i = 0; i < n && !err; i++)
 		err = json_array_append_new(list, program(sum, &programs[i])) ? -ENOMEM : 0;
-	doc = json_pack("{s:i, s:o, s:I, s:o}", "version", 1, "host", text(sum->host->host), "left_out",
-		(json_int_t)(sum->growth ? growth__left_out(sum->growth) : 0), "processes", list);
+	doc = json_pack("{s:i, s:o, s:I, s:o, s:o}", "version", 1, "host", text(sum->host->host), "left_out",
+		(json_int_t)(sum->growth ? growth__left_out(sum->growth) : 0), "processes", list,
+		"tree_peak", sum->tree_peak_ns ? peak_of(&sum->tree_peak, sum->tree_peak_ns,
+						       open_in_all(sum, programs, n)) : json_null());
 	s = doc && !err ? json_dumps(doc, JSON_COMPACT) : NULL;
 	json_decref(doc);
 	if (!s)

@@ -63,6 +63,7 @@ int tally__emit(const struct tally *t, const struct session *s, size_t n, record
 
 	session__losses(s, loss);
 	memcpy(fact.counters.loss, loss, sizeof(loss));
+	session__tree_peak(s, &fact.counters.tree_peak, &fact.counters.tree_peak_ns);
 	session__costs(s, costs);
 	if (n && costs[RT_COST_FUNCTION].runs)
 		trap_calibrate(&traps); /* unknown where it fails */
