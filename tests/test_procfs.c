@@ -367,3 +367,40 @@ Test(procfs, a_mapped_file_is_told_with_place_and_path_whatever_its_name)
 	}
 	scratch__free(&s);
 }
+
+/* A child that does that; the caller ends it. */
+static pid_t child_that(bool spins)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		for (;;)
+			if (!spins)
+				pause();
+	cr_assert_gt(pid, 0);
+	return pid;
+}
+
+static bool comes_to(pid_t pid, bool rests)
+{
+	for (int i = 0; i < 2000; i++) {
+		if (procfs_rests(pid) == rests)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+Test(procfs, a_process_rests_while_all_its_threads_sleep)
+{
+	pid_t pid = child_that(false);
+
+	cr_expect(comes_to(pid, true));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	cr_expect_not(procfs_rests(pid), "it is gone");
+	pid = child_that(true);
+	cr_expect(comes_to(pid, false));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}

@@ -23,6 +23,7 @@
 #include "cli.h"
 #include "hash.h"
 #include "log.h"
+#include "procfs.h"
 #include "proctree.h"
 #include "smaps.h"
 
@@ -54,7 +55,8 @@ struct subject {
 	uint64_t before_ns, after_ns;
 	bool here; /* in the last account */
 	bool steady, cheap;
-	int64_t differ; /* /proc less the account, at the last try */
+	bool differs; /* /proc and the account, at the last try */
+	bool rested;  /* no thread was amid anything then */
 	struct fact fact;
 	struct smaps maps;
 	UT_hash_handle hh;
@@ -320,6 +322,7 @@ static int read_rollup(struct gauge *g, struct subject *s)
 	if (f->failed)
 		return 0;
 	err = smaps_rollup((pid_t)s->key.pid, &f->sums);
+	s->rested = !err && f->sums.rss != rt_rss(&s->before.last) && procfs_rests((pid_t)s->key.pid);
 	if (err == -ESRCH)
 		return err;
 	if (err)
@@ -391,17 +394,15 @@ static bool is_other(const struct subject *s)
 }
 
 /*
- * The kernel takes pages out of a page table first and counts them then, and the host of a virtual machine may
- * stop a processor amid that: nothing has changed as far as anybody counts, and /proc has them no more.
- * A difference is one if it is there the second time, too.
+ * munmap takes a mapping off first, and its pages, which are counted then, next: in between /proc has them no
+ * more, and nothing has changed as far as anybody counts. A thread may wait for a processor there. So where
+ * they differ, it says something only of a program at rest.
  */
 static void judge(struct subject *s)
 {
-	int64_t differ = (int64_t)(s->fact.reading.sums.rss - rt_rss(&s->before.last));
-	bool told = !differ || differ == s->differ;
-
-	s->steady = told && s->here && !(s->flags & RT_P_STALE) && is_same(&s->before, &s->after);
-	s->differ = differ;
+	s->differs = s->fact.reading.sums.rss != rt_rss(&s->before.last);
+	s->steady = s->here && !(s->flags & RT_P_STALE) && is_same(&s->before, &s->after) &&
+		    (!s->differs || s->rested);
 }
 
 /* Those that moved while they were read. */
@@ -413,7 +414,7 @@ static int try_again(struct gauge *g, struct subject **some, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct subject *s = some[i];
 
-		if (!s || s->steady || !s->here || !(s->cheap || s->differ) || s->fact.reading.failed)
+		if (!s || s->steady || !s->here || !(s->cheap || s->differs) || s->fact.reading.failed)
 			continue;
 		stand_before(s);
 		if (read_rollup(g, s))

@@ -142,6 +142,37 @@ enum procfs_state procfs_state(pid_t pid)
 	return flags & PF_KTHREAD ? PROCFS_KTHREAD : PROCFS_ALIVE;
 }
 
+static bool thread_rests(pid_t pid, const char *tid)
+{
+	char name[64], buf[1024];
+	const char *after;
+	ssize_t n;
+
+	snprintf(name, sizeof(name), "task/%.20s/stat", tid);
+	n = read_file(pid, name, buf, sizeof(buf));
+	if (n <= 0)
+		return n == -ENOENT || n == -ESRCH; /* it has ended */
+	after = strrchr(buf, ')'); /* a comm may have anything else */
+	return after && strchr("STtIZX", after[1] ? after[2] : 'R');
+}
+
+bool procfs_rests(pid_t pid)
+{
+	char path[64];
+	struct dirent *d;
+	bool rests = true;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while (rests && (d = readdir(dir)))
+		rests = d->d_name[0] == '.' || thread_rests(pid, d->d_name);
+	closedir(dir);
+	return rests;
+}
+
 static pid_t innermost_pid(pid_t pid)
 {
 	char buf[4096], *line, *end;

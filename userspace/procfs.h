@@ -27,6 +27,10 @@ enum procfs_state {
 };
 enum procfs_state procfs_state(pid_t pid);
 
+/* Do all threads of a process sleep where they can be interrupted, or are stopped? So none is amid
+ * anything. */
+bool procfs_rests(pid_t pid);
+
 /* Pids of this namespace whose innermost pid is `inner` in a namespace of their own. How many there
  * are; the first `max` of them go to found[]. */
 size_t procfs_find_inner(pid_t inner, pid_t *found, size_t max);
