@@ -493,6 +493,32 @@ Test(growth, a_living_process_at_detach, .timeout = 120)
 	json_decref(s);
 }
 
+static bool is_on(const char *spec)
+{
+	const char *log = harness_path("log.text");
+	struct child c = child_start("busy", (const char *[]){harness_target("own"), "1", "200000000", NULL}), tool;
+	char pid[16];
+	bool on;
+
+	snprintf(pid, sizeof(pid), "%d", c.pid);
+	tool = tool_attach("on", (const char *const[]){"--format", "text", "--lang", "en", "--no-smaps", "-f", spec,
+		"--profile", "none", "-o", log, "--pid", pid, NULL});
+	usleep(300000);
+	child_signal(&tool, SIGINT);
+	cr_expect_eq(child_wait(&tool, 30), 0, "%s", file_text(tool.err));
+	child_signal(&c, SIGKILL);
+	child_wait(&c, 30);
+	on = strstr(file_text(log), "Growth of own");
+	return on;
+}
+
+Test(growth, is_on_where_no_spec_means_anything, .timeout = 120)
+{
+	harness_need_kernel();
+	cr_expect(is_on("libnowhere.so.9:nothing"));
+	cr_expect_not(is_on("libc.so.6:munmap"));
+}
+
 /* One that goes on while it is left: what it brings meanwhile has a cause. */
 Test(growth, a_process_that_grows_at_detach, .timeout = 120)
 {

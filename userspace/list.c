@@ -8,15 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "foresee.h"
 #include "log.h"
 #include "out.h"
 #include "preflight.h"
-#include "probes.h"
-#include "pyinstall.h"
 #include "pysource.h"
 #include "python.h"
-#include "selection.h"
-#include "uprobe.h"
 
 /* A line; names in it come from files that anybody may have made. */
 static int __attribute__((format(printf, 1, 2))) print_line(const char *fmt, ...)
@@ -219,20 +216,6 @@ static int print_spec(const struct lister *l, const struct checkpoint_spec *spec
 	return probes__each(l->probes, i, print_function, NULL);
 }
 
-static int find_all(struct probes *p, struct pyinstall *install, const struct options *opt, char *err,
-	size_t len)
-{
-	int ret = 0;
-
-	for (size_t i = 0; i < opt->n_pids; i++)
-		pyinstall__process(install, opt->pids[i]);
-	if (opt->argv)
-		pyinstall__command(install, opt->argv);
-	for (size_t i = 0; !ret && i < opt->n_pids; i++)
-		ret = probes__scan(p, opt->pids[i], true, err, len);
-	return ret ? ret : probes__find_files(p, opt->argv ? opt->argv[0] : NULL, err, len);
-}
-
 static int print_all(const struct lister *l, const struct selection *sel)
 {
 	bool python = false;
@@ -249,10 +232,8 @@ static int print_all(const struct lister *l, const struct selection *sel)
 
 int list_run(const struct options *opt)
 {
-	struct probes_config config = {.returns = opt->returns,
-		.multi = uprobe_has_multi(),
-		.force = opt->force};
 	struct lister l = {.opt = opt};
+	struct foresight f = {0};
 	struct selection sel = {0};
 	char err[1024] = "";
 	int ret = 0;
@@ -263,13 +244,10 @@ int list_run(const struct options *opt)
 		ret = selection__make(&sel, opt);
 	if (ret)
 		return EXIT_TOOL_FAILED;
-	config.specs = sel.specs;
-	config.n_specs = sel.n;
-	l.install = pyinstall__new(sel.specs, sel.n);
-	config.install = l.install;
-	l.probes = l.install ? probes__new(&config) : NULL;
 	l.files = python_files__new("");
-	ret = l.probes && l.files ? find_all(l.probes, l.install, opt, err, sizeof(err)) : -ENOMEM;
+	ret = l.files ? foresee(opt, &sel, &f, err, sizeof(err)) : -ENOMEM;
+	l.install = f.install;
+	l.probes = f.probes;
 	if (ret)
 		log_error("%s", *err ? err : strerror(-ret));
 	if (!ret)
@@ -279,8 +257,7 @@ int list_run(const struct options *opt)
 	if (fflush(stdout))
 		ret = -errno;
 	python_files__free(l.files);
-	probes__free(l.probes);
-	pyinstall__free(l.install);
+	foresight__clear(&f);
 	selection__clear(&sel);
 	return ret ? EXIT_TOOL_FAILED : 0;
 }

@@ -19,6 +19,7 @@
 #include "absent.h"
 #include "event.h"
 #include "fact.h"
+#include "foresee.h"
 #include "gauge.h"
 #include "launch.h"
 #include "log.h"
@@ -293,6 +294,12 @@ static int on_stuck(void *ctx)
 
 /* --- setting up ------------------------------------------------------------------------------------- */
 
+/* No function to look for. What a command will run is not known. */
+static bool has_nothing_else(const struct tracer *t)
+{
+	return !t->sel.n || (!t->opt->argv && foresee_nothing(t->opt, &t->sel));
+}
+
 static int open_session(struct tracer *t)
 {
 	struct session_config config = {.ring_bytes = t->opt->ring_bytes,
@@ -303,7 +310,7 @@ static int open_session(struct tracer *t)
 	char err[1024] = "";
 	int ret;
 
-	t->growth = t->opt->growth || (!t->sel.n && !t->opt->step_set);
+	t->growth = t->opt->growth || (!t->opt->step_set && has_nothing_else(t));
 	config.growth = t->growth;
 	config.python = t->growth || selection__has_python(&t->sel);
 	ret = session__open(&config, &t->session, err, sizeof(err));
