@@ -77,6 +77,7 @@ static void set_knobs(struct session *s, const struct session_config *config)
 		bpf_map__set_max_entries(bpf->maps.growth_map_starts, 1);
 		bpf_map__set_max_entries(bpf->maps.growth_nodes, 1);
 		bpf_map__set_max_entries(bpf->maps.growth_cells, 1);
+		bpf_map__set_max_entries(bpf->maps.growth_rests, 1);
 	}
 	bpf->rodata->ring_wake = config->ring_bytes / 4;
 	bpf->rodata->ring_limit = config->ring_bytes -
@@ -302,16 +303,16 @@ static struct rt_change to_change(const __u64 pages[4])
 		.shmem = pages[3] * page};
 }
 
-int session__growth(struct session *s, session_event_fn *fn, void *ctx)
+static int hand_over_cells(struct bpf_map *cells, session_event_fn *fn, void *ctx)
 {
 	struct rt_growth ev = {.h = {.kind = RT_EV_GROWTH, .len = sizeof(ev)}};
 	struct rt_cell_key *at = NULL;
 	struct rt_cell cell;
 	int err = 0;
 
-	while (!err && !bpf_map__get_next_key(s->bpf->maps.growth_cells, at, &ev.key, sizeof(ev.key))) {
+	while (!err && !bpf_map__get_next_key(cells, at, &ev.key, sizeof(ev.key))) {
 		at = &ev.key;
-		if (bpf_map__lookup_elem(s->bpf->maps.growth_cells, at, sizeof(*at), &cell, sizeof(cell), 0))
+		if (bpf_map__lookup_elem(cells, at, sizeof(*at), &cell, sizeof(cell), 0))
 			continue;
 		ev.line = 0;
 		ev.grown = to_change(cell.grown);
@@ -319,6 +320,13 @@ int session__growth(struct session *s, session_event_fn *fn, void *ctx)
 		err = fn(ctx, &ev, sizeof(ev));
 	}
 	return err;
+}
+
+int session__growth(struct session *s, session_event_fn *fn, void *ctx)
+{
+	int err = hand_over_cells(s->bpf->maps.growth_cells, fn, ctx);
+
+	return err ? err : hand_over_cells(s->bpf->maps.growth_rests, fn, ctx);
 }
 
 void session__set_sampling(struct session *s, uint64_t ns)
