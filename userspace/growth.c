@@ -153,7 +153,7 @@ static struct program *get_program(struct growth *g, uint64_t serial)
 static struct cell *get_cell(struct growth *g, const struct rt_cell_key *key)
 {
 	struct rt_cell_key k = {.serial = key->serial, .at = key->at, .kind = key->kind,
-		.func = key->func, .instr = key->instr};
+		.func = key->func, .instr = key->instr, .flags = key->flags};
 	struct program *p;
 	struct cell *c;
 

@@ -68,18 +68,61 @@ static int add_at(struct place *p, const struct cell *c, bool self)
 	return 0;
 }
 
-static int add_cell(struct adding *a, const struct cell *c)
+const char *growth_unclear_name(enum growth_unclear what)
 {
-	const struct node *leaf = growth_find_node(a->g, c->key.at), *n = leaf;
+	static const char *const names[UNCLEAR_COUNT_] = {
+		[UNCLEAR_CALLERS] = "callers",
+		[UNCLEAR_NAMES] = "names",
+		[UNCLEAR_MAPPINGS] = "mappings",
+		[UNCLEAR_THREADS] = "threads",
+		[UNCLEAR_STACKS] = "stacks",
+	};
+
+	return names[what];
+}
+
+static void add_unclear(struct growth_sums *out, enum growth_unclear what, const struct cell *c)
+{
+	rt_change_add(&out->unclear[what].grown, &c->grown);
+	rt_change_add(&out->unclear[what].returned, &c->returned);
+}
+
+/* Each function on the way out from a node. *whole: to the one that nobody called. */
+static int add_callers(struct adding *a, const struct cell *c, const struct node *n, bool self, bool *whole)
+{
+	uint64_t parent = RT_NODE_UNKNOWN;
 	int err = 0;
 
-	if (leaf && !leaf->comm[0])
-		err = add_at(get_place(&a->lines, leaf, c->line), c, true);
 	for (int i = 0; n && !err && i < GROWTH_MAX_DEPTH; i++) {
-		err = add_at(get_place(&a->funcs, n, 0), c, !i);
-		n = growth_find_node(a->g, n->parent);
+		err = add_at(get_place(&a->funcs, n, 0), c, self && !i);
+		parent = n->parent;
+		n = growth_find_node(a->g, parent);
 	}
+	*whole = parent == RT_NODE_NONE;
 	return err;
+}
+
+/* Of one inside of its node only the function is known, and not who called it. */
+static int add_cell(struct growth_sums *out, struct adding *a, const struct cell *c)
+{
+	const struct node *at = growth_find_node(a->g, c->key.at), own = {.func = c->key.func};
+	bool inside = c->key.flags & RT_CELL_INSIDE, whole;
+	const struct node *leaf = inside ? &own : at;
+	int err = 0;
+
+	if (!leaf->comm[0])
+		err = add_at(get_place(&a->lines, leaf, c->line), c, true);
+	if (!err && inside)
+		err = add_at(get_place(&a->funcs, &own, 0), c, true);
+	if (!err)
+		err = add_callers(a, c, at, !inside, &whole);
+	if (err)
+		return err;
+	if (inside || !whole)
+		add_unclear(out, UNCLEAR_CALLERS, c);
+	if (leaf->func == RT_NO_FUNC && !leaf->comm[0])
+		add_unclear(out, UNCLEAR_NAMES, c);
+	return 0;
 }
 
 static bool is_native(const struct node *n)
@@ -90,14 +133,20 @@ static bool is_native(const struct node *n)
 static int add_stack(struct growth_sums *out, struct adding *a, const struct cell *c)
 {
 	const struct node *leaf = growth_find_node(a->g, c->key.at), *n = leaf;
+	bool cut = leaf && c->key.flags;
+	uint64_t parent = RT_NODE_NONE;
 	int err = 0;
 
-	out->stacks[out->n_stacks++] = (struct growth_stack){leaf ? c->key.at : 0, c->grown, c->returned};
 	for (int i = 0; n && !err && i < GROWTH_MAX_DEPTH; i++) {
 		if (is_native(n))
 			err = add_at(get_place(&a->natives, n, 0), c, !i);
-		n = growth_find_node(a->g, n->parent);
+		parent = n->parent;
+		n = growth_find_node(a->g, parent);
 	}
+	cut |= parent != RT_NODE_NONE;
+	if (cut)
+		add_unclear(out, UNCLEAR_STACKS, c);
+	out->stacks[out->n_stacks++] = (struct growth_stack){leaf ? c->key.at : 0, cut, c->grown, c->returned};
 	return err;
 }
 
@@ -187,18 +236,30 @@ static int stack_by_growth(const void *a, const void *b)
 	return (x->node > y->node) - (x->node < y->node);
 }
 
+/* Those that were not told of, and of which there were not even counts. */
+static const struct rt_mapping rest = {.map_kind = RT_MAP_REST};
+
 static void add_mapping(struct growth_sums *out, const struct growth *g, const struct cell *c)
 {
 	const struct mapping *m = growth_find_mapping(g, (uint32_t)c->key.at);
-	const struct rt_mapping *what = m ? &m->m : NULL;
+	const struct rt_mapping *what = m ? &m->m : c->key.at ? &rest : NULL;
 	size_t i = 0;
 
+	if (what == &rest)
+		add_unclear(out, UNCLEAR_MAPPINGS, c);
 	while (i < out->n_mappings && out->mappings[i].what != what)
 		i++;
 	out->mappings[i].what = what;
 	out->n_mappings += i == out->n_mappings;
 	rt_change_add(&out->mappings[i].grown, &c->grown);
 	rt_change_add(&out->mappings[i].returned, &c->returned);
+}
+
+static void add_thread(struct growth_sums *out, const struct cell *c)
+{
+	out->threads[out->n_threads++] = (struct growth_thread){(uint32_t)c->key.at, c->grown, c->returned};
+	if (!c->key.at)
+		add_unclear(out, UNCLEAR_THREADS, c);
 }
 
 static void add_net(struct rt_change *to, const struct cell *c)
@@ -210,13 +271,15 @@ static void add_net(struct rt_change *to, const struct cell *c)
 
 static int add_place(struct growth_sums *out, struct adding *a, const struct cell *c)
 {
-	if (c->key.at == RT_NODE_REST || c->key.at == RT_NODE_UNKNOWN || !growth_find_node(a->g, c->key.at)) {
+	bool known = c->key.flags & RT_CELL_INSIDE || growth_find_node(a->g, c->key.at);
+
+	if (!known) {
 		add_net(c->key.at == RT_NODE_REST ? &out->rest : &out->unread, c);
 		return 0;
 	}
 	rt_change_add(&out->grown, &c->grown);
 	rt_change_add(&out->returned, &c->returned);
-	return add_cell(a, c);
+	return add_cell(out, a, c);
 }
 
 static int add_all(struct growth_sums *out, struct adding *a, const struct program *p)
@@ -231,8 +294,7 @@ static int add_all(struct growth_sums *out, struct adding *a, const struct progr
 		else if (c->key.kind == RT_CELL_MAPPING)
 			add_mapping(out, a->g, c);
 		else if (c->key.kind == RT_CELL_THREAD)
-			out->threads[out->n_threads++] = (struct growth_thread){(uint32_t)c->key.at,
-				c->grown, c->returned};
+			add_thread(out, c);
 	}
 	return err;
 }
@@ -252,7 +314,7 @@ int growth__sum(const struct growth *g, uint64_t serial, struct growth_sums *out
 		threads += c->key.kind == RT_CELL_THREAD;
 		stacks += c->key.kind == RT_CELL_STACK;
 	}
-	out->mappings = calloc(HASH_COUNT(g->mappings) + 1, sizeof(*out->mappings));
+	out->mappings = calloc(HASH_COUNT(g->mappings) + 2, sizeof(*out->mappings));
 	out->threads = calloc(threads + 1, sizeof(*out->threads));
 	out->stacks = calloc(stacks + 1, sizeof(*out->stacks));
 	if (out->mappings && out->threads && out->stacks)

@@ -78,6 +78,8 @@ enum lang_text {
 	TEXT_UNREAD,
 	TEXT_REST,
 	TEXT_UNCOUNTED,
+	TEXT_UNCLEAR_0, /* one for each enum growth_unclear, in its order */
+	TEXT_UNCLEAR_LAST = TEXT_UNCLEAR_0 + 4,
 	TEXT_UNLIKE,
 	TEXT_DROPPED,
 	TEXT_LINES,
