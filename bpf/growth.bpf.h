@@ -278,6 +278,23 @@ static __noinline int growth_settle(struct thread_state *ts, struct task_struct 
 	return 0;
 }
 
+/* The current thread, which has its old name still, gets another, perhaps at exec: what came up to here is
+ * not of that. */
+static __noinline int growth_at_rename(struct task_struct *task)
+{
+	struct thread_state *ts = bpf_task_storage_get(&threads, task, 0, 0);
+	struct mm_state *st;
+	u64 key;
+
+	if (!ts || !ts->mm)
+		return 0;
+	key = ts->mm;
+	st = bpf_map_lookup_elem(&mms, &key);
+	if (st)
+		place_settle(ts, task, st->serial);
+	return 0;
+}
+
 /* The thread ends, or its program. */
 static void growth_end(struct thread_state *ts, struct task_struct *task, u64 serial)
 {

@@ -565,6 +565,8 @@ int BPF_PROG(on_rename, struct task_struct *task, const char *comm)
 	struct proc_state *ps = bpf_map_lookup_elem(&procs, &tgid);
 	struct rt_rename *ev;
 
+	if (growth_on && ps && task == bpf_get_current_task_btf())
+		growth_at_rename(task);
 	/* the name of a process is that of its first thread */
 	if (!ps || (ps->flags & PROC_WAITS_FOR_EXEC) || BPF_CORE_READ(task, pid) != tgid)
 		return 0;
