@@ -130,7 +130,8 @@ struct rt_totals {
 
 enum rt_proc_flags {
 	RT_P_BORROWED = 1 << 0, /* runs on the mm of its parent: counted there, not here */
-	RT_P_EXECED = 1 << 1,	/* this record ended because the process called exec */
+	RT_P_EXECED = 1 << 1,	/* this record ended because the process called exec; of an rt_exit: and
+				 * there was no room for what it became */
 	RT_P_STALE = 1 << 2,	/* the mm was gone: `last` is the value the accounting kept */
 	RT_P_STARTED = 1 << 3,	/* an exec that ended no program: the command under trace begins */
 };
