@@ -80,6 +80,7 @@ static const char *const texts[TEXT_COUNT_][2] = {
 	[TEXT_UNCOUNTED] = { "其中跟踪结束时发生", "of that, while tracing ended" },
 	[TEXT_UNLIKE] = { "其中 smaps_rollup 与内核计数之差", "of that, smaps_rollup less the kernel's counters" },
 	[TEXT_DROPPED] = { "其中未能计入", "of that, not counted for want of room" },
+	[TEXT_MORE_PROGRAMS] = { "未列出的程序", "Growth of more programs, not listed" },
 	[TEXT_UNCLEAR_0] = { "增长处的调用者不全", "grown where not all callers are known" },
 	[TEXT_UNCLEAR_0 + 1] = { "增长处的函数没有名称", "grown in functions without a name" },
 	[TEXT_UNCLEAR_0 + 2] = { "增长处的映射过多无法区分",

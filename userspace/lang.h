@@ -78,6 +78,7 @@ enum lang_text {
 	TEXT_UNREAD,
 	TEXT_REST,
 	TEXT_UNCOUNTED,
+	TEXT_MORE_PROGRAMS,
 	TEXT_UNCLEAR_0, /* one for each enum growth_unclear, in its order */
 	TEXT_UNCLEAR_LAST = TEXT_UNCLEAR_0 + 4,
 	TEXT_UNLIKE,

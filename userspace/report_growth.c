@@ -285,7 +285,8 @@ int report_growth(enum lang lang, const struct run_summary *sum, struct out *o)
 {
 	const struct growth_program *programs;
 	struct program *list;
-	size_t n, done = 0;
+	size_t n, done = 0, shown = 0;
+	uint64_t more;
 	int err = 0;
 
 	if (!sum->growth || !growth__any(sum->growth))
@@ -301,8 +302,11 @@ int report_growth(enum lang lang, const struct run_summary *sum, struct out *o)
 			account_of(&programs[done], &list[done].sums, &list[done].account);
 	}
 	qsort(list, done, sizeof(*list), by_magnitude);
-	for (size_t i = 0; i < done && i < MAX_PROGRAMS && !err; i++)
-		err = print_program(lang, sum, &list[i], o);
+	for (; shown < done && shown < MAX_PROGRAMS && !err; shown++)
+		err = print_program(lang, sum, &list[shown], o);
+	more = n - shown + growth__left_out(sum->growth);
+	if (!err && more)
+		out__fmt(o, "\n%s: %lu\n", lang_text(lang, TEXT_MORE_PROGRAMS), (unsigned long)more);
 	for (size_t i = 0; i < done; i++)
 		growth_sums__clear(&list[i].sums);
 	free(list);
