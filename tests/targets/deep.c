@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define PAGE 4096UL
 
@@ -45,5 +46,6 @@ int main(int argc, char **argv)
 		return 1;
 	madvise((void *)memory, pages * PAGE, MADV_NOHUGEPAGE);
 	printf("%zu\n", down(frames));
+	usleep(500000); /* while its stacks are looked at it has to be there */
 	return 0;
 }
