@@ -61,8 +61,9 @@ static void check_sums(struct limited *l)
 		attributed + row_int(l->identity, "foreign") + row_int(l->identity, "footprint") +
 			row_int(l->identity, "remainder"), "%s", text);
 	l->own = attributed + row_int(l->causes, "unread_stack") + row_int(l->causes, "too_many_places");
-	cr_expect_eq(row_int(l->identity, "remainder"), l->own - attributed + row_int(l->causes, "uncounted") +
-		row_int(l->causes, "unlike_proc") + row_int(l->causes, "dropped"), "%s", text);
+	cr_expect_eq(row_int(l->identity, "remainder"),
+		l->own - attributed + row_int(l->causes, "uncounted") + row_int(l->causes, "unlike_proc") +
+			row_int(l->causes, "dropped"), "%s", text);
 	json_array_foreach(json_object_get(l->process, "functions"), i, one)
 		sum += net(json_object_get(one, "self"));
 	cr_expect_eq(sum, attributed, "functions: %" PRId64 " of %s", sum, text);
@@ -148,8 +149,8 @@ static struct limited play(const char *const *options, const char *const *argv)
 static struct limited play_many(const char *const *options)
 {
 	const char *go = harness_path("go");
-	struct child tool = start(options, OPTIONS("--", pythons()->path, py_script("py_limits.py"), go, "many", "300",
-		"20"));
+	struct child tool = start(options,
+		OPTIONS("--", pythons()->path, py_script("py_limits.py"), go, "many", "300", "20"));
 
 	child_await(&tool, tool.err, "is looked at", 60);
 	let_go(go);
@@ -415,7 +416,8 @@ Test(limits, samples_that_find_no_room, .timeout = 120)
 	size_t i;
 
 	harness_need_kernel();
-	l = play(OPTIONS("--ring-size", "64K", "--max-overhead", "100"), OPTIONS("--", harness_target("own"), "8", "400"));
+	l = play(OPTIONS("--ring-size", "64K", "--max-overhead", "100"),
+		OPTIONS("--", harness_target("own"), "8", "400"));
 	check_lists(&l);
 	lost(&l, "sample", 1000000, "stacks that were not sampled: ");
 	cr_expect_eq(row_int(l.loss, "ring"), 0);
