@@ -148,7 +148,7 @@ $(BUILD)/tests/kernel_servers: $(addprefix $(BUILD)/tests/,servers.o readings.o)
 $(BUILD)/tests/kernel_workers: $(addprefix $(BUILD)/tests/,servers.o readings.o)
 $(BUILD)/tests/kernel_mappings: $(BUILD)/tests/readings.o
 $(BUILD)/tests/kernel_unharmed: $(BUILD)/tests/scene.o
-$(addprefix $(BUILD)/tests/,kernel_python kernel_growth kernel_peak): $(BUILD)/tests/pyplay.o
+$(addprefix $(BUILD)/tests/,kernel_python kernel_growth kernel_peak kernel_limits): $(BUILD)/tests/pyplay.o
 
 # Targets are traced, so sanitizers stay out of them. -O2, as programs in production are built, and
 # by gcc, since what is expected of them is what it makes of their functions.

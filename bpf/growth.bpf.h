@@ -12,6 +12,10 @@
  * anyway (own_pages), and what has come since the last place is put down when the place changes. So it
  * is with mappings.
  *
+ * Whatever there is no room for is counted all the same, and told of as such. A function without a node is
+ * known by itself, but not by whom it was called: NODE_INSIDE. What finds no cell goes to the program's
+ * own cell of the rest, of which there are few.
+ *
  *	pages    grown so far       |-----------------------|
  *	charged  put down to places |---------------|
  *	                                            `- ts->place's
@@ -38,9 +42,27 @@ struct {
 	__type(value, struct rt_cell);
 } growth_cells SEC(".maps");
 
+/* One for each kind and program: what cannot be told apart. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct rt_cell_key);
+	__type(value, struct rt_cell);
+} growth_rests SEC(".maps");
+
+/* In a node that is not told: it is that of a caller, further out. */
+#define NODE_INSIDE (1ULL << 63)
+
+static __always_inline u32 node_flags(u64 node)
+{
+	return node & NODE_INSIDE ? RT_CELL_INSIDE : 0;
+}
+
 struct node_told {
 	u64 node, parent;
 	u32 func;
+	bool thread; /* of one that runs no Python */
 };
 
 /* True: the node is known, now or already. */
@@ -74,7 +96,7 @@ static __noinline bool node_tell(struct task_struct *task, const struct node_tol
 	ev->func = n->func;
 	ev->line = 0;
 	__builtin_memset(ev->comm, 0, sizeof(ev->comm));
-	if (n->func == RT_NO_FUNC && !n->parent)
+	if (n->thread)
 		BPF_CORE_READ_INTO(&ev->comm, task, comm);
 	bpf_ringbuf_submit(ev, ring_flags());
 	return true;
@@ -82,13 +104,14 @@ static __noinline bool node_tell(struct task_struct *task, const struct node_tol
 
 static __always_inline u64 node_number(u64 h)
 {
+	h &= ~NODE_INSIDE;
 	return h < RT_NODE_FIRST ? h + RT_NODE_FIRST : h;
 }
 
 /* The place of a thread that runs no Python. */
 static __noinline u64 node_of_thread(struct task_struct *task)
 {
-	struct node_told n = {.func = RT_NO_FUNC};
+	struct node_told n = {.func = RT_NO_FUNC, .thread = true};
 	u64 comm[RT_COMM_LEN / 8] = {};
 
 	bpf_probe_read_kernel(comm, sizeof(comm), &task->comm);
@@ -102,6 +125,14 @@ struct node_walk {
 	u32 from;
 };
 
+/* The node of the function that called the one at this depth. */
+static __always_inline u64 node_of_caller(struct py_thread *pt, u32 depth)
+{
+	if (depth - 1 > pt->floor)
+		return py_record(pt, depth - 1)->node;
+	return depth > 1 ? RT_NODE_UNKNOWN : RT_NODE_NONE;
+}
+
 /* bpf_loop callback: the node of one frame, from the outermost that has moved inwards. */
 static long node_step(u32 i, struct node_walk *w)
 {
@@ -109,17 +140,21 @@ static long node_step(u32 i, struct node_walk *w)
 	u32 depth = w->from + i;
 	struct node_told n = {};
 	struct py_frame *f;
+	u64 caller;
 
 	if (depth > pt->depth)
 		return 1;
 	f = py_record(pt, depth);
 	if (!f->name)
 		f->name = py_name_of(pt, w->py, f->code);
+	caller = node_of_caller(pt, depth);
 	n.func = f->name;
-	n.parent = depth - 1 > pt->floor ? py_record(pt, depth - 1)->node : RT_NODE_NONE;
+	n.parent = caller & ~NODE_INSIDE;
 	n.node = node_number(py_mix(py_mix(n.parent, n.func), w->py->space));
-	f->node = node_tell(bpf_get_current_task_btf(), &n) ? n.node :
-		  n.parent ? n.parent : RT_NODE_REST;
+	if (!(caller & NODE_INSIDE) && node_tell(bpf_get_current_task_btf(), &n))
+		f->node = n.node;
+	else
+		f->node = NODE_INSIDE | (n.parent < RT_NODE_FIRST ? RT_NODE_REST : n.parent);
 	return 0;
 }
 
@@ -148,6 +183,31 @@ static __noinline int place_of_stack(struct py_thread *pt, struct rt_py *py, str
 	return 0;
 }
 
+static __always_inline void cell_more(struct rt_cell *cell, const struct rt_cell *more)
+{
+	for (int i = 0; i < MM_KINDS; i++) {
+		__sync_fetch_and_add(&cell->grown[i], more->grown[i]);
+		__sync_fetch_and_add(&cell->returned[i], more->returned[i]);
+	}
+}
+
+/* Where there is no room for a cell of its own; there may be none even here. */
+static __noinline int cell_add_rest(struct rt_cell_key *key, struct rt_cell *fresh)
+{
+	struct rt_cell *cell;
+
+	key->at = key->kind == RT_CELL_THREAD ? 0 : RT_NODE_REST;
+	key->func = key->instr = key->flags = 0;
+	if (!bpf_map_update_elem(&growth_rests, key, fresh, BPF_NOEXIST))
+		return 0;
+	cell = bpf_map_lookup_elem(&growth_rests, key);
+	if (cell)
+		cell_more(cell, fresh);
+	else
+		count_loss(RT_LOSS_CELL);
+	return 0;
+}
+
 /* Adds what has come since the last time to a cell. */
 static __noinline int cell_add(const struct own_pages *now, struct own_pages *charged, struct rt_cell_key *key)
 {
@@ -162,27 +222,24 @@ static __noinline int cell_add(const struct own_pages *now, struct own_pages *ch
 	if (!any)
 		return 0;
 	*charged = *now;
+	if (key->kind == RT_CELL_STACK)
+		return cell_add_rest(key, &fresh);
 	if (!bpf_map_update_elem(&growth_cells, key, &fresh, BPF_NOEXIST))
 		return 0;
 	cell = bpf_map_lookup_elem(&growth_cells, key);
-	if (!cell) {
-		count_loss(RT_LOSS_CELL);
-		key->at = key->kind == RT_CELL_MAPPING || key->kind == RT_CELL_THREAD ? 0 : RT_NODE_REST;
-		key->func = key->instr = 0;
-		bpf_map_update_elem(&growth_cells, key, &fresh, BPF_NOEXIST);
-		cell = bpf_map_lookup_elem(&growth_cells, key);
+	if (cell) {
+		cell_more(cell, &fresh);
+		return 0;
 	}
-	for (int i = 0; cell && i < MM_KINDS; i++) {
-		__sync_fetch_and_add(&cell->grown[i], fresh.grown[i]);
-		__sync_fetch_and_add(&cell->returned[i], fresh.returned[i]);
-	}
-	return 0;
+	count_loss(RT_LOSS_CELL);
+	return cell_add_rest(key, &fresh);
 }
 
 static __always_inline void place_settle(struct thread_state *ts, struct task_struct *task, u64 serial)
 {
-	struct rt_cell_key key = {.serial = serial, .kind = RT_CELL_PLACE, .at = ts->place.node,
-		.func = ts->place.func, .instr = ts->place.instr};
+	struct rt_cell_key key = {.serial = serial, .kind = RT_CELL_PLACE,
+		.at = ts->place.node & ~NODE_INSIDE, .func = ts->place.func, .instr = ts->place.instr,
+		.flags = node_flags(ts->place.node)};
 	struct own_pages now = ts->pages;
 
 	if (key.at == RT_NODE_NONE) {
@@ -200,6 +257,15 @@ static __always_inline void map_settle(struct thread_state *ts, u64 serial)
 	cell_add(&now, &ts->map_charged, &key);
 }
 
+/* What no sample of the thread's stack stands for. */
+static __always_inline void sample_settle(struct thread_state *ts, u64 serial)
+{
+	struct rt_cell_key key = {.serial = serial, .kind = RT_CELL_STACK};
+	struct own_pages now = ts->pages;
+
+	cell_add(&now, &ts->sampled, &key);
+}
+
 static __noinline int growth_settle(struct thread_state *ts, struct task_struct *task, u64 serial)
 {
 	struct rt_cell_key key = {.serial = serial, .kind = RT_CELL_THREAD, .at = ts->tid};
@@ -208,9 +274,24 @@ static __noinline int growth_settle(struct thread_state *ts, struct task_struct 
 	place_settle(ts, task, serial);
 	map_settle(ts, serial);
 	cell_add(&now, &ts->thread_charged, &key);
-	key.kind = RT_CELL_STACK;
-	key.at = RT_NODE_REST;
-	cell_add(&now, &ts->sampled, &key);
+	sample_settle(ts, serial);
+	return 0;
+}
+
+/* The current thread, which has its old name still, gets another, perhaps at exec: what came up to here is
+ * not of that. */
+static __noinline int growth_at_rename(struct task_struct *task)
+{
+	struct thread_state *ts = bpf_task_storage_get(&threads, task, 0, 0);
+	struct mm_state *st;
+	u64 key;
+
+	if (!ts || !ts->mm)
+		return 0;
+	key = ts->mm;
+	st = bpf_map_lookup_elem(&mms, &key);
+	if (st)
+		place_settle(ts, task, st->serial);
 	return 0;
 }
 

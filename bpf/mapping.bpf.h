@@ -127,10 +127,11 @@ static __always_inline u32 map_id(const struct map_found *f, bool huge)
 	u64 h = py_mix(py_mix(f->kind << 8 | f->size_class << 1 | huge, f->dev), f->ino ^ f->hash);
 	u32 id = h >> 32;
 
-	return id ? id : 1;
+	return id < RT_NODE_FIRST ? id + RT_NODE_FIRST : id;
 }
 
-static __noinline int map_tell(u32 id, const struct map_found *f, bool huge)
+/* False: it has to be told another time. */
+static __noinline bool map_tell(u32 id, const struct map_found *f, bool huge)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct rt_mapping *ev;
@@ -139,13 +140,13 @@ static __noinline int map_tell(u32 id, const struct map_found *f, bool huge)
 	if (bpf_map_update_elem(&growth_maps, &id, &yes, BPF_NOEXIST)) {
 		if (!bpf_map_lookup_elem(&growth_maps, &id))
 			count_loss(RT_LOSS_NODE);
-		return 0;
+		return true;
 	}
 	ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
 	if (!ev) {
-		bpf_map_delete_elem(&growth_maps, &id); /* another time */
+		bpf_map_delete_elem(&growth_maps, &id);
 		count_loss(RT_LOSS_NODE);
-		return 0;
+		return false;
 	}
 	event_header(&ev->h, RT_EV_MAPPING, sizeof(*ev), NULL);
 	ev->h.pid = BPF_CORE_READ(task, tgid);
@@ -162,7 +163,7 @@ static __noinline int map_tell(u32 id, const struct map_found *f, bool huge)
 	if (f->name)
 		bpf_probe_read_kernel_str(ev->name, sizeof(ev->name), f->name);
 	bpf_ringbuf_submit(ev, ring_flags());
-	return 0;
+	return true;
 }
 
 static __always_inline void map_remember(struct thread_state *ts, const struct map_found *f, u32 changes,
@@ -242,8 +243,8 @@ static __noinline u32 map_find(struct thread_state *ts, struct mm_struct *mm, u6
 			return 0;
 	}
 	id = map_id(&f, huge);
-	if (!bpf_map_lookup_elem(&growth_maps, &id))
-		map_tell(id, &f, huge);
+	if (!bpf_map_lookup_elem(&growth_maps, &id) && !map_tell(id, &f, huge))
+		return id;
 	if (!huge)
 		map_remember(ts, &f, changes, id);
 	return id;

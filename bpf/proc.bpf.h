@@ -232,6 +232,46 @@ static __always_inline u32 read_title(char *title, struct mm_struct *mm)
 	return end - at;
 }
 
+/* A process is over, or, as far as it is traced, a program is. */
+struct ending {
+	u64 start_ns, now;
+	u32 flags;
+	struct mm_state *st;
+	struct mm_struct *mm; /* NULL: it is gone */
+};
+
+static __noinline int send_exit(struct task_struct *task, struct ending *e)
+{
+	bool borrowed = e->flags & RT_P_BORROWED;
+	struct mm_state *st = e->st;
+	struct rt_exit *ev = event_reserve(sizeof(*ev), st);
+	s64 pages[MM_KINDS];
+
+	if (!ev)
+		return 0;
+	event_header(&ev->h, RT_EV_EXIT, sizeof(*ev), st);
+	ev->h.pid = BPF_CORE_READ(task, tgid);
+	ev->h.tid = BPF_CORE_READ(task, pid);
+	ev->h.start_ns = e->start_ns;
+	ev->h.time_ns = e->now;
+	ev->exit_code = BPF_CORE_READ(task, signal, group_exit_code);
+	if (!ev->exit_code)
+		ev->exit_code = BPF_CORE_READ(task, group_leader, exit_code);
+	ev->flags = e->flags | (e->mm ? 0 : RT_P_STALE);
+	count_faults(task, &ev->min_flt, &ev->maj_flt);
+	if (st && !borrowed)
+		totals_to_wire(&ev->totals, st);
+	else
+		__builtin_memset(&ev->totals, 0, sizeof(ev->totals));
+	if (st && e->mm && rss_read(e->mm, task, st, pages) >= 0)
+		rss_to_wire(&ev->totals.last, pages);
+	ev->title_args = read_title(ev->title, e->mm);
+	ev->pad = 0;
+	ev->serial = st && !borrowed ? st->serial : 0;
+	bpf_ringbuf_submit(ev, ring_flags());
+	return 0;
+}
+
 /* bpf_loop callback: what the child has inherited begins anew with the child's own memory. */
 static long inherit_span(u32 i, struct look *lk)
 {

@@ -457,6 +457,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	struct proc_state *ps = bpf_map_lookup_elem(&procs, &tgid);
 	struct mm_struct *mm = task->mm;
 	struct mm_state *old, *st;
+	struct ending end = {};
 	struct rt_exec *ev;
 	u32 flags;
 	u64 now, old_mm;
@@ -470,8 +471,14 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	end_spans(task, NULL, old, now, 0);
 	bpf_map_delete_elem(&stack_copiers, &tgid);
 	bpf_map_delete_elem(&pys, &tgid);
+	end.start_ns = ps->start_ns;
 	st = process_track(task, 0);
-	if (!st) {
+	if (!st) { /* the old program's account is closed, and nobody follows the new one */
+		end.now = now;
+		end.st = old;
+		end.flags = RT_P_EXECED | (flags & PROC_BORROWED ? RT_P_BORROWED : 0);
+		if (!(flags & PROC_WAITS_FOR_EXEC))
+			send_exit(task, &end);
 		if (old_mm && !(flags & PROC_BORROWED))
 			mm_forget(old_mm);
 		return 0;
@@ -513,10 +520,9 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	u32 tgid = BPF_CORE_READ(task, tgid);
 	struct proc_state *ps = bpf_map_lookup_elem(&procs, &tgid);
 	struct mm_struct *mm = task->mm;
+	struct ending end = {};
 	struct mm_state *st;
-	struct rt_exit *ev;
 	u64 now, key;
-	s64 pages[MM_KINDS];
 
 	if (!ps)
 		return 0;
@@ -526,31 +532,13 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	end_spans(task, mm, st, now, BPF_CORE_READ(kcompat_user_regs(task), sp));
 	if (BPF_CORE_READ(task, signal, live.counter))
 		return 0;
-	ev = ps->flags & PROC_WAITS_FOR_EXEC ? NULL : event_reserve(sizeof(*ev), st);
-	if (ev) {
-		event_header(&ev->h, RT_EV_EXIT, sizeof(*ev), st);
-		ev->h.pid = tgid;
-		ev->h.tid = BPF_CORE_READ(task, pid);
-		ev->h.start_ns = ps->start_ns;
-		ev->h.time_ns = now;
-		ev->exit_code = BPF_CORE_READ(task, signal, group_exit_code);
-		if (!ev->exit_code)
-			ev->exit_code = BPF_CORE_READ(task, group_leader, exit_code);
-		ev->flags = mm ? 0 : RT_P_STALE;
-		if (ps->flags & PROC_BORROWED)
-			ev->flags |= RT_P_BORROWED;
-		count_faults(task, &ev->min_flt, &ev->maj_flt);
-		if (st && !(ps->flags & PROC_BORROWED))
-			totals_to_wire(&ev->totals, st);
-		else
-			__builtin_memset(&ev->totals, 0, sizeof(ev->totals));
-		if (st && mm && rss_read(mm, task, st, pages) >= 0)
-			rss_to_wire(&ev->totals.last, pages);
-		ev->title_args = read_title(ev->title, mm);
-		ev->pad = 0;
-		ev->serial = st && !(ps->flags & PROC_BORROWED) ? st->serial : 0;
-		bpf_ringbuf_submit(ev, ring_flags());
-	}
+	end.start_ns = ps->start_ns;
+	end.now = now;
+	end.flags = ps->flags & PROC_BORROWED ? RT_P_BORROWED : 0;
+	end.st = st;
+	end.mm = mm;
+	if (!(ps->flags & PROC_WAITS_FOR_EXEC))
+		send_exit(task, &end);
 	if (key && !(ps->flags & PROC_BORROWED))
 		mm_forget(key);
 	bpf_map_delete_elem(&procs, &tgid);
@@ -566,6 +554,8 @@ int BPF_PROG(on_rename, struct task_struct *task, const char *comm)
 	struct proc_state *ps = bpf_map_lookup_elem(&procs, &tgid);
 	struct rt_rename *ev;
 
+	if (growth_on && ps && task == bpf_get_current_task_btf())
+		growth_at_rename(task);
 	/* the name of a process is that of its first thread */
 	if (!ps || (ps->flags & PROC_WAITS_FOR_EXEC) || BPF_CORE_READ(task, pid) != tgid)
 		return 0;

@@ -140,7 +140,8 @@ struct rt_tree {
 
 enum rt_proc_flags {
 	RT_P_BORROWED = 1 << 0, /* runs on the mm of its parent: counted there, not here */
-	RT_P_EXECED = 1 << 1,	/* this record ended because the process called exec */
+	RT_P_EXECED = 1 << 1,	/* this record ended because the process called exec; of an rt_exit: and
+				 * there was no room for what it became */
 	RT_P_STALE = 1 << 2,	/* the mm was gone: `last` is the value the accounting kept */
 	RT_P_STARTED = 1 << 3,	/* an exec that ended no program: the command under trace begins */
 };
@@ -342,7 +343,8 @@ enum rt_py_entry {
  */
 enum rt_node_number {
 	RT_NODE_NONE = 0,    /* a function that nothing called */
-	RT_NODE_UNKNOWN = 1, /* the stack could not be read, or not to its end */
+	RT_NODE_UNKNOWN = 1, /* the stack could not be read, or not to its end. As a caller: nobody knows
+			      * who called */
 	RT_NODE_REST = 2,    /* there was no room to tell places apart */
 	RT_NODE_FIRST = 3,   /* numbers of nodes begin here */
 };
@@ -350,7 +352,7 @@ enum rt_node_number {
 struct rt_node {
 	struct rt_hdr h;
 	__u64 node;
-	__u64 parent; /* the caller's */
+	__u64 parent; /* the caller's, or RT_NODE_NONE, RT_NODE_UNKNOWN */
 	__u32 func;   /* id of a function; RT_NO_FUNC: none, or it got no id */
 	__s32 line;   /* of a native function: where in it the stack leads on; 0: not known */
 	char comm[RT_COMM_LEN]; /* of a thread that runs no Python, else empty */
@@ -373,7 +375,7 @@ struct rt_stack {
 	} returns[RT_STACK_RETURNS];
 	struct rt_change grown, returned; /* since the last sample of the thread */
 	__u32 bytes; /* of data */
-	__u32 pad;
+	__u32 flags; /* enum rt_cell_flags, of the node */
 	__u8 data[RT_STACK_BYTES]; /* from sp upwards */
 };
 
@@ -386,6 +388,7 @@ enum rt_map_kind {
 	RT_MAP_STACK = 5,  /* of the main thread */
 	RT_MAP_THREAD_STACK = 6,
 	RT_MAP_NAMED = 7,  /* anonymous, with the name that the program gave it: PR_SET_VMA_ANON_NAME */
+	RT_MAP_REST = 8,   /* never sent: those that there was no room for */
 };
 enum rt_map_flags {
 	RT_MAP_HUGE = 1 << 0, /* what came in whole huge pages */
@@ -414,14 +417,21 @@ enum rt_cell_kind {
 			    * last sample of each thread, at RT_NODE_REST */
 };
 
+enum rt_cell_flags {
+	RT_CELL_INSIDE = 1 << 0, /* there was no room for all nodes: it was in `func`, somewhere inside of
+				  * `at`, which is a caller; RT_NODE_REST: of none that is known */
+	RT_CELL_CUT = 1 << 1,	 /* a stack of which not all is known */
+};
+
 struct rt_cell_key {
 	__u64 serial; /* of the mm, no other has it: a pid may run several programs */
-	__u64 at;     /* the node, the rt_mapping's number (0: not known), or the thread's id */
+	__u64 at;     /* the node, the rt_mapping's number (0: not known), or the thread's id (0: of those
+		       * that there was no room for, of the others RT_NODE_REST is) */
 	__u32 kind;   /* enum rt_cell_kind */
 	__u32 func;   /* of a place: rt_node.func */
 	__s32 instr;  /* of a place: bytes from the code object's address to the instruction; up to 3.9
 		       * f_lasti, in 3.10 half of it */
-	__u32 pad;
+	__u32 flags;  /* enum rt_cell_flags */
 };
 
 struct rt_cell {
@@ -449,10 +459,11 @@ enum rt_loss {
 	RT_LOSS_UNMATCHED = 7,	 /* returns whose entry was not seen */
 	RT_LOSS_PY_WALK = 8,	 /* Python stacks that could not be read to their end */
 	RT_LOSS_PY_CODE = 9,	 /* too many Python functions */
-	RT_LOSS_NODE = 10,	 /* too many functions called from too many others, or they could not be
-				  * told: growth is charged to the nearest caller that is known */
+	RT_LOSS_NODE = 10,	 /* too many functions called from too many others, or mappings, or they
+				  * could not be told: see RT_CELL_INSIDE */
 	RT_LOSS_CELL = 11,	 /* too many places, mappings or threads: it is charged to RT_NODE_REST */
-	RT_LOSS_SAMPLE = 12,	 /* stacks that found no room in the ring: the next one stands for them */
+	RT_LOSS_SAMPLE = 12,	 /* stacks that found no room in the ring: what they stand for is charged
+				  * to RT_NODE_REST */
 	RT_LOSS_MAX = 13,
 };
 

@@ -2,7 +2,8 @@
 /*
  * Native stacks of growth. Nothing in the kernel can walk a stack that has no frame pointers, so a copy
  * of its upper end is sent, with the registers that lead on from there, and the loader unwinds it. A
- * sample stands for all that its thread brought and took since the one before it. There is at most
+ * sample stands for all that its thread brought and took since the one before it; if the ring has no
+ * room for one, nothing does. There is at most
  * one in sample_ns of each thread, and none before RT_SAMPLE_PAGES have come: what a sample costs, some
  * ten microseconds, is then bounded, however fast a program grows.
  */
@@ -87,7 +88,7 @@ __noinline int sample_at_change(struct thread_state *ts, struct mm_state *st)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct own_pages now;
 	struct rt_stack *ev;
-	u64 ns, sp;
+	u64 ns, sp, pending;
 
 	if (!ts || !st)
 		return 0;
@@ -98,9 +99,11 @@ __noinline int sample_at_change(struct thread_state *ts, struct mm_state *st)
 	if (ns - ts->sample_ns < sample_ns)
 		return 0;
 	ts->sample_ns = ns;
-	ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
+	pending = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+	ev = pending + sizeof(*ev) < ring_limit ? bpf_ringbuf_reserve(&ring, sizeof(*ev), 0) : NULL;
 	if (!ev) {
-		count_loss(RT_LOSS_SAMPLE); /* the next one stands for it */
+		count_loss(RT_LOSS_SAMPLE);
+		sample_settle(ts, st->serial);
 		return 0;
 	}
 	event_header(&ev->h, RT_EV_STACK, sizeof(*ev), NULL);
@@ -109,13 +112,14 @@ __noinline int sample_at_change(struct thread_state *ts, struct mm_state *st)
 	ev->h.start_ns = ts->start_ns;
 	ev->h.time_ns = ns;
 	ev->serial = st->serial;
-	ev->node = ts->place.node;
+	ev->node = ts->place.node & ~NODE_INSIDE;
+	ev->flags = node_flags(ts->place.node);
 	sp = sample_regs(ev, task);
 	sample_returns(ev, task);
 	sample_changes(ev, &now, &ts->sampled);
 	ev->bytes = sample_copy(ev, sp);
-	ev->pad = 0;
-	bpf_ringbuf_submit(ev, ring_flags());
+	bpf_ringbuf_submit(ev, pending >= ring_wake && pending < ring_wake + sizeof(*ev) ?
+				       BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 	return 0;
 }
 

@@ -43,6 +43,7 @@ struct came {
 	uint64_t at, serial;	/* serial 0: 1 */
 	uint32_t func;
 	int instr, line;
+	uint32_t flags;
 	int64_t anon, file, shmem, swap; /* pages */
 	int64_t gone;			 /* anon */
 };
@@ -51,7 +52,7 @@ static void came_(const struct came *c)
 {
 	struct rt_growth ev = {
 		.key = {.kind = c->kind ? c->kind : RT_CELL_PLACE, .at = c->at, .func = c->func, .instr = c->instr,
-			.serial = c->serial ? c->serial : 1},
+			.serial = c->serial ? c->serial : 1, .flags = c->flags},
 		.line = c->line,
 		.grown = {.anon = c->anon * PAGE, .file = c->file * PAGE, .shmem = c->shmem * PAGE,
 			.swap = c->swap * PAGE},
@@ -300,6 +301,87 @@ Test(growth, below_a_node_that_was_lost_is_as_far_as_it_is_known)
 	growth_sums__clear(&s);
 }
 
+static void unclear(const struct growth_sums *s, enum growth_unclear what, int64_t grown, int64_t returned)
+{
+	cr_expect_eq(s->unclear[what].grown.anon, grown * PAGE, "%s: %ld", growth_unclear_name(what),
+		(long)s->unclear[what].grown.anon / PAGE);
+	cr_expect_eq(s->unclear[what].returned.anon, returned * PAGE, "%s", growth_unclear_name(what));
+}
+
+/* Where it was is known for all that: to the line. */
+Test(growth, inside_of_a_node_is_of_its_own_function_and_of_the_callers_that_are_known)
+{
+	struct growth_sums s;
+
+	three();
+	came(.at = 101, .func = 40, .line = 7, .flags = RT_CELL_INSIDE, .anon = 4, .gone = 1);
+	came(.at = 101, .func = 20, .line = 2, .flags = RT_CELL_INSIDE, .anon = 2); /* it recurs */
+	came(.at = RT_NODE_REST, .func = 50, .line = 9, .flags = RT_CELL_INSIDE, .anon = 8);
+	came(.at = 101, .func = 20, .line = 2, .anon = 16);
+	s = sum(1);
+	is(&s, 40, 4, 4, 1);
+	is(&s, 20, 18, 22, 1);
+	is(&s, 10, 0, 22, 1);
+	is(&s, 50, 8, 8, 0);
+	cr_expect_eq(find(s.lines, s.n_lines, 40, 7)->self_grown.anon, 4 * PAGE);
+	cr_expect_eq(find(s.lines, s.n_lines, 20, 2)->self_grown.anon, 18 * PAGE);
+	cr_expect_eq(s.grown.anon, 30 * PAGE);
+	cr_expect_eq(s.rest.anon, 0);
+	unclear(&s, UNCLEAR_CALLERS, 14, 1);
+	unclear(&s, UNCLEAR_NAMES, 0, 0);
+	growth_sums__clear(&s);
+}
+
+Test(growth, of_which_not_all_callers_are_known_is_counted)
+{
+	struct growth_sums s;
+
+	three();
+	node(200, RT_NODE_UNKNOWN, 20);
+	node(201, 200, 30);
+	node(300, 999, 30); /* 999 was lost */
+	came(.at = 201, .func = 30, .anon = 1);
+	came(.at = 300, .func = 30, .anon = 2, .gone = 8);
+	came(.at = 102, .func = 30, .anon = 4);
+	came(.kind = RT_CELL_STACK, .at = 201, .anon = 1);
+	came(.kind = RT_CELL_STACK, .at = 102, .anon = 2);
+	came(.kind = RT_CELL_STACK, .at = 102, .anon = 4, .flags = RT_CELL_CUT);
+	came(.kind = RT_CELL_STACK, .at = RT_NODE_REST, .anon = 8);
+	s = sum(1);
+	unclear(&s, UNCLEAR_CALLERS, 3, 8);
+	unclear(&s, UNCLEAR_STACKS, 5, 0);
+	cr_assert_eq(s.n_stacks, 4);
+	for (size_t i = 0; i < 4; i++)
+		cr_expect_eq(s.stacks[i].cut, s.stacks[i].grown.anon == PAGE || s.stacks[i].grown.anon == 4 * PAGE);
+	growth_sums__clear(&s);
+}
+
+Test(growth, of_functions_mappings_and_threads_without_a_name_is_counted)
+{
+	struct growth_sums s;
+
+	node(100, 0, RT_NO_FUNC);
+	thread_node(101, "worker");
+	cr_assert_eq(growth__mapping(g, &(struct rt_mapping){.map = 7, .map_kind = RT_MAP_HEAP}), 0);
+	came(.at = 100, .func = RT_NO_FUNC, .anon = 1);
+	came(.at = 101, .func = RT_NO_FUNC, .anon = 2);
+	came(.kind = RT_CELL_MAPPING, .at = RT_NODE_REST, .anon = 4);
+	came(.kind = RT_CELL_MAPPING, .at = 8, .anon = 8);
+	came(.kind = RT_CELL_MAPPING, .at = 7, .anon = 16);
+	came(.kind = RT_CELL_MAPPING, .at = 0, .anon = 32);
+	came(.kind = RT_CELL_THREAD, .at = 0, .anon = 64);
+	came(.kind = RT_CELL_THREAD, .at = 9, .anon = 1);
+	s = sum(1);
+	unclear(&s, UNCLEAR_CALLERS, 0, 0);
+	unclear(&s, UNCLEAR_NAMES, 1, 0);
+	unclear(&s, UNCLEAR_MAPPINGS, 12, 0);
+	unclear(&s, UNCLEAR_THREADS, 64, 0);
+	cr_assert_eq(s.n_mappings, 3);
+	cr_expect_null(s.mappings[0].what);
+	cr_expect_eq(s.mappings[2].what->map_kind, RT_MAP_REST);
+	growth_sums__clear(&s);
+}
+
 /* Nobody has recorded these: a tape is a stranger's file. */
 Test(growth, of_callers_in_a_circle_ends_and_is_counted_once)
 {
@@ -359,12 +441,14 @@ Test(growth, by_mapping_adds_up_what_is_known_and_what_is_not)
 	came(.kind = RT_CELL_MAPPING, .at = 0, .anon = 2);
 	came(.kind = RT_CELL_MAPPING, .at = 8, .anon = 1); /* told, and lost */
 	s = sum(1);
-	cr_assert_eq(s.n_mappings, 2);
+	cr_assert_eq(s.n_mappings, 3);
 	cr_expect_eq(s.mappings[0].what->map_kind, RT_MAP_HEAP);
 	cr_expect_eq(s.mappings[0].grown.anon, 5 * PAGE);
 	cr_expect_eq(s.mappings[0].returned.anon, PAGE);
 	cr_expect_null(s.mappings[1].what);
-	cr_expect_eq(s.mappings[1].grown.anon, 3 * PAGE);
+	cr_expect_eq(s.mappings[1].grown.anon, 2 * PAGE);
+	cr_expect_eq(s.mappings[2].what->map_kind, RT_MAP_REST);
+	cr_expect_eq(s.mappings[2].grown.anon, PAGE);
 	cr_expect_eq(s.grown.anon, 0, "places are counted apart");
 	growth_sums__clear(&s);
 }

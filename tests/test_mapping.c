@@ -30,6 +30,7 @@ Test(mapping, is_called_by_what_it_is)
 	is("[stack]", "stack", .map_kind = RT_MAP_STACK);
 	is("[thread stacks]", "thread_stack", .map_kind = RT_MAP_THREAD_STACK);
 	is("[not known]", "unknown", .map_kind = RT_MAP_UNKNOWN);
+	is("[too many to tell apart]", "rest", .map_kind = RT_MAP_REST);
 	is("[anon:my cache]", "named", .map_kind = RT_MAP_NAMED, .name = "my cache");
 	is("[anon:]", "named", .map_kind = RT_MAP_NAMED);
 	is("/usr/lib/libc.so.6", "file", .map_kind = RT_MAP_FILE, .name = "/usr/lib/libc.so.6");
@@ -64,7 +65,7 @@ Test(mapping, says_what_came_in_huge_pages)
 /* From a tape of a later version, or of nobody. */
 Test(mapping, of_kinds_and_sizes_that_are_not_known_is_not_known)
 {
-	is("[not known]", "unknown", .map_kind = 8, .name = "x");
+	is("[not known]", "unknown", .map_kind = RT_MAP_REST + 1, .name = "x");
 	is("[not known]", "unknown", .map_kind = UINT32_MAX);
 	is("[anonymous below 64K]", "anon", .map_kind = RT_MAP_ANON, .size_class = RT_MAP_CLASSES);
 	is("[anonymous below 64K]", "anon", .map_kind = RT_MAP_ANON, .size_class = UINT32_MAX);

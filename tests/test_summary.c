@@ -276,6 +276,35 @@ Test(summary, of_an_account_that_does_not_close_says_by_how_much_and_why)
 	cr_expect(strstr(report_text, "+0.02"), "%s", report_text);
 }
 
+Test(summary, says_what_cannot_be_told_apart)
+{
+	static const char *const words[] = {"grown where not all callers are known: +3.00",
+		"grown in more mappings than can be told apart: +4.00",
+		"grown in more threads than can be told apart: +5.00", "[too many to tell apart]"};
+	struct run *run = a_run();
+	json_t *p, *u;
+
+	node(run, 200, RT_NODE_UNKNOWN, PYTHON + 2, "");
+	cell(run, RT_CELL_PLACE, 200, 12, ANON(3 * MIB), ANON(MIB));
+	cell(run, RT_CELL_MAPPING, 99, 0, ANON(4 * MIB), NONE);
+	cell(run, RT_CELL_THREAD, 0, 0, ANON(5 * MIB), NONE);
+	end_of(run, 17 * MIB, 0, 7 * MIB);
+	finish(run);
+	cr_expect(valid(schema_root, doc), "%s", json_text);
+	p = at(doc, "processes", 0);
+	u = json_object_get(p, "unclear");
+	cr_expect_eq(number(u, "callers", "anon"), 2 * MIB);
+	cr_expect_eq(number(json_object_get(u, "callers"), "grown", "anon"), 3 * MIB);
+	cr_expect_eq(number(u, "names", "anon"), 0);
+	cr_expect_eq(number(u, "mappings", "anon"), 4 * MIB);
+	cr_expect_eq(number(u, "threads", "anon"), 5 * MIB);
+	cr_expect_eq(number(u, "stacks", "anon"), 0);
+	cr_expect_not(json_is_true(json_object_get(at(p, "stacks", 0), "cut")));
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		cr_expect(strstr(report_text, words[i]), "%s: %s", words[i], report_text);
+	cr_expect_null(strstr(report_text, "without a name"), "%s", report_text);
+}
+
 Test(summary, has_the_tree_of_spans)
 {
 	struct run *run = a_run();

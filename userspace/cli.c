@@ -41,6 +41,7 @@ enum option_key {
 	KEY_REPLAY,
 	KEY_SCHEMA,
 	KEY_RING,
+	KEY_LIMITS,
 	KEY_NO_SMAPS,
 	KEY_PSS_EVERY,
 	KEY_VERIFY,
@@ -116,6 +117,7 @@ static const struct argp_option option_table[] = {
 	{"quiet", KEY_QUIET, NULL, 0, "nothing but the log, errors and warnings", 4},
 	{"verbose", KEY_VERBOSE, NULL, 0, "say more", 4},
 	{"ring-size", KEY_RING, "SIZE", 0, "of the ring buffer (a power of two, 64K to 1G); 4M", 4},
+	{"limits", KEY_LIMITS, "NAME=N,...", OPTION_HIDDEN, NULL, 4},
 	{0}};
 
 int parse_size(const char *text, uint64_t *bytes)
@@ -212,6 +214,14 @@ static void parse_ring(struct options *opt, const char *arg, struct argp_state *
 		opt->ring_bytes = v;
 }
 
+static void parse_limits(struct options *opt, const char *arg, struct argp_state *state)
+{
+	char err[256];
+
+	if (limits_parse(arg, &opt->limits, err, sizeof(err)))
+		argp_error(state, "--limits %s: %s", arg, err);
+}
+
 static void parse_lang(struct options *opt, const char *arg, struct argp_state *state)
 {
 	if (!strcmp(arg, "zh"))
@@ -298,6 +308,9 @@ static error_t parse_output_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_RING:
 		parse_ring(opt, arg, state);
+		return 0;
+	case KEY_LIMITS:
+		parse_limits(opt, arg, state);
 		return 0;
 	default:
 		return parse_growth_option(key, arg, state);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "lang.h"
+#include "limit.h"
 #include "sink.h"
 
 enum {
@@ -61,6 +62,7 @@ struct options {
 	bool pss_every_set;
 	bool verify;
 	uint32_t ring_bytes;
+	struct limits limits; /* for tests */
 };
 
 /*

@@ -5,51 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hash.h"
+#include "growth_internal.h"
 #include "out.h"
 #include "proctree.h"
 #include "spantree.h"
 
 #define MAX_PROGRAMS 4096 /* that are told of each for itself: a build makes them by the thousand */
-#define MAX_DEPTH 1024 /* frames of a stack that are gone through: a tape may have loops */
-
-struct node {
-	uint64_t number;
-	uint64_t parent;
-	uint32_t func;
-	int32_t line; /* of native ones */
-	char comm[RT_COMM_LEN];
-	UT_hash_handle hh;
-};
-
-struct mapping {
-	struct rt_mapping m;
-	UT_hash_handle hh;
-};
-
-struct cell {
-	struct rt_cell_key key;
-	int32_t line;
-	struct rt_change grown, returned;
-	UT_hash_handle hh;
-	struct cell *next; /* of the same program */
-};
-
-struct program {
-	uint64_t serial;
-	struct cell *cells;
-	UT_hash_handle hh;
-};
-
-struct growth {
-	struct node *nodes;
-	struct mapping *mappings;
-	struct cell *cells;
-	struct program *programs;
-	struct growth_program *ended;
-	size_t n_ended;
-	uint64_t left_out;
-};
 
 struct growth *growth__new(void)
 {
@@ -119,7 +80,7 @@ int64_t rt_change_rss(const struct rt_change *grown, const struct rt_change *ret
 
 /* --- what is told -------------------------------------------------------------------------------- */
 
-static struct node *find_node(const struct growth *g, uint64_t number)
+struct node *growth_find_node(const struct growth *g, uint64_t number)
 {
 	struct node *n;
 
@@ -131,7 +92,7 @@ int growth__node(struct growth *g, const struct rt_node *ev)
 {
 	struct node *n;
 
-	if (ev->node < RT_NODE_FIRST || ev->node == ev->parent || find_node(g, ev->node))
+	if (ev->node < RT_NODE_FIRST || ev->node == ev->parent || growth_find_node(g, ev->node))
 		return 0;
 	n = calloc(1, sizeof(*n));
 	if (!n)
@@ -148,7 +109,7 @@ int growth__node(struct growth *g, const struct rt_node *ev)
 	return -ENOMEM;
 }
 
-static struct mapping *find_mapping(const struct growth *g, uint32_t map)
+struct mapping *growth_find_mapping(const struct growth *g, uint32_t map)
 {
 	struct mapping *m;
 
@@ -160,7 +121,7 @@ int growth__mapping(struct growth *g, const struct rt_mapping *ev)
 {
 	struct mapping *m;
 
-	if (!ev->map || find_mapping(g, ev->map))
+	if (!ev->map || growth_find_mapping(g, ev->map))
 		return 0;
 	m = calloc(1, sizeof(*m));
 	if (!m)
@@ -194,7 +155,7 @@ static struct program *get_program(struct growth *g, uint64_t serial)
 static struct cell *get_cell(struct growth *g, const struct rt_cell_key *key)
 {
 	struct rt_cell_key k = {.serial = key->serial, .at = key->at, .kind = key->kind,
-		.func = key->func, .instr = key->instr};
+		.func = key->func, .instr = key->instr, .flags = key->flags};
 	struct program *p;
 	struct cell *c;
 
@@ -275,297 +236,17 @@ const struct growth_program *growth__programs(const struct growth *g, size_t *n)
 	return g->ended;
 }
 
-/* --- adding up ----------------------------------------------------------------------------------- */
-
-/* A place while it is added up. Functions have line 0. */
-struct place_key {
-	uint32_t func;
-	int32_t line;
-	char comm[RT_COMM_LEN];
-};
-
-struct place {
-	struct growth_place p;
-	struct place_key key;
-	const struct cell *last; /* that was added to the inclusive sums: once each */
-	UT_hash_handle hh;
-};
-
-struct adding {
-	const struct growth *g;
-	struct place *funcs, *lines, *natives;
-};
-
-static struct place *get_place(struct place **table, const struct node *n, int32_t line)
-{
-	struct place_key key = {.func = n->func, .line = line};
-	struct place *p;
-
-	memcpy(key.comm, n->comm, sizeof(key.comm));
-	HASH_FIND(hh, *table, &key, sizeof(key), p);
-	if (p)
-		return p;
-	p = calloc(1, sizeof(*p));
-	if (!p)
-		return NULL;
-	p->key = key;
-	p->p.func = n->func;
-	p->p.line = line;
-	p->p.comm = n->comm[0] ? n->comm : NULL;
-	HASH_ADD(hh, *table, key, sizeof(p->key), p);
-	if (hash_added(p))
-		return p;
-	free(p);
-	return NULL;
-}
-
-static int add_at(struct place *p, const struct cell *c, bool self)
-{
-	if (!p)
-		return -ENOMEM;
-	if (self) {
-		rt_change_add(&p->p.self_grown, &c->grown);
-		rt_change_add(&p->p.self_returned, &c->returned);
-	}
-	if (p->last == c)
-		return 0;
-	p->last = c;
-	rt_change_add(&p->p.all_grown, &c->grown);
-	rt_change_add(&p->p.all_returned, &c->returned);
-	return 0;
-}
-
-static int add_cell(struct adding *a, const struct cell *c)
-{
-	const struct node *leaf = find_node(a->g, c->key.at), *n = leaf;
-	int err = 0;
-
-	if (leaf && !leaf->comm[0])
-		err = add_at(get_place(&a->lines, leaf, c->line), c, true);
-	for (int i = 0; n && !err && i < MAX_DEPTH; i++) {
-		err = add_at(get_place(&a->funcs, n, 0), c, !i);
-		n = find_node(a->g, n->parent);
-	}
-	return err;
-}
-
-static bool is_native(const struct node *n)
-{
-	return n->func >= RT_PY_FUNC_END && n->func != RT_NO_FUNC;
-}
-
-static int add_stack(struct growth_sums *out, struct adding *a, const struct cell *c)
-{
-	const struct node *leaf = find_node(a->g, c->key.at), *n = leaf;
-	int err = 0;
-
-	out->stacks[out->n_stacks++] = (struct growth_stack){leaf ? c->key.at : 0, c->grown, c->returned};
-	for (int i = 0; n && !err && i < MAX_DEPTH; i++) {
-		if (is_native(n))
-			err = add_at(get_place(&a->natives, n, 0), c, !i);
-		n = find_node(a->g, n->parent);
-	}
-	return err;
-}
-
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
-uint64_t growth_place__moved(const struct growth_place *p)
-{
-	return larger(total(&p->all_grown), total(&p->all_returned));
-}
-
-uint64_t growth_place__moved_self(const struct growth_place *p)
-{
-	return larger(total(&p->self_grown), total(&p->self_returned));
-}
-
-static int by_growth(const void *a, const void *b)
-{
-	const struct growth_place *x = a, *y = b;
-	uint64_t m = growth_place__moved(x), n = growth_place__moved(y);
-
-	if (m != n)
-		return m > n ? -1 : 1;
-	m = growth_place__moved_self(x);
-	n = growth_place__moved_self(y);
-	if (m != n)
-		return m > n ? -1 : 1;
-	if (x->func != y->func)
-		return x->func > y->func ? 1 : -1;
-	return (x->line > y->line) - (x->line < y->line);
-}
-
-static void free_places(struct place **table)
-{
-	struct place *p, *tmp;
-
-	HASH_ITER(hh, *table, p, tmp) {
-		HASH_DELETE(hh, *table, p);
-		free(p);
-	}
-}
-
-static int list_places(struct place *table, struct growth_place **out, size_t *n)
-{
-	struct place *p;
-
-	*n = 0;
-	*out = calloc(HASH_COUNT(table) + 1, sizeof(**out));
-	if (!*out)
-		return -ENOMEM;
-	for (p = table; p; p = p->hh.next)
-		(*out)[(*n)++] = p->p;
-	qsort(*out, *n, sizeof(**out), by_growth);
-	return 0;
-}
-
-static int mapping_by_growth(const void *a, const void *b)
-{
-	const struct growth_mapping *x = a, *y = b;
-	uint64_t m = larger(total(&x->grown), total(&x->returned));
-	uint64_t n = larger(total(&y->grown), total(&y->returned));
-
-	return m < n ? 1 : m > n ? -1 : 0;
-}
-
-static int thread_by_growth(const void *a, const void *b)
-{
-	const struct growth_thread *x = a, *y = b;
-	uint64_t m = larger(total(&x->grown), total(&x->returned));
-	uint64_t n = larger(total(&y->grown), total(&y->returned));
-
-	if (m != n)
-		return m < n ? 1 : -1;
-	return (x->tid > y->tid) - (x->tid < y->tid);
-}
-
-static int stack_by_growth(const void *a, const void *b)
-{
-	const struct growth_stack *x = a, *y = b;
-	uint64_t m = larger(total(&x->grown), total(&x->returned));
-	uint64_t n = larger(total(&y->grown), total(&y->returned));
-
-	if (m != n)
-		return m < n ? 1 : -1;
-	return (x->node > y->node) - (x->node < y->node);
-}
-
-static void add_mapping(struct growth_sums *out, const struct growth *g, const struct cell *c)
-{
-	const struct mapping *m = find_mapping(g, (uint32_t)c->key.at);
-	const struct rt_mapping *what = m ? &m->m : NULL;
-	size_t i = 0;
-
-	while (i < out->n_mappings && out->mappings[i].what != what)
-		i++;
-	out->mappings[i].what = what;
-	out->n_mappings += i == out->n_mappings;
-	rt_change_add(&out->mappings[i].grown, &c->grown);
-	rt_change_add(&out->mappings[i].returned, &c->returned);
-}
-
-static void add_net(struct rt_change *to, const struct cell *c)
-{
-	struct rt_change net = rt_change_net(&c->grown, &c->returned);
-
-	rt_change_add(to, &net);
-}
-
-static int add_place(struct growth_sums *out, struct adding *a, const struct cell *c)
-{
-	if (c->key.at == RT_NODE_REST || c->key.at == RT_NODE_UNKNOWN || !find_node(a->g, c->key.at)) {
-		add_net(c->key.at == RT_NODE_REST ? &out->rest : &out->unread, c);
-		return 0;
-	}
-	rt_change_add(&out->grown, &c->grown);
-	rt_change_add(&out->returned, &c->returned);
-	return add_cell(a, c);
-}
-
-static int add_all(struct growth_sums *out, struct adding *a, const struct program *p)
-{
-	int err = 0;
-
-	for (const struct cell *c = p->cells; c && !err; c = c->next) {
-		if (c->key.kind == RT_CELL_PLACE)
-			err = add_place(out, a, c);
-		else if (c->key.kind == RT_CELL_STACK)
-			err = add_stack(out, a, c);
-		else if (c->key.kind == RT_CELL_MAPPING)
-			add_mapping(out, a->g, c);
-		else if (c->key.kind == RT_CELL_THREAD)
-			out->threads[out->n_threads++] = (struct growth_thread){(uint32_t)c->key.at,
-				c->grown, c->returned};
-	}
-	return err;
-}
-
-int growth__sum(const struct growth *g, uint64_t serial, struct growth_sums *out)
-{
-	struct adding a = {.g = g};
-	struct program *p;
-	size_t threads = 0, stacks = 0;
-	int err = -ENOMEM;
-
-	*out = (struct growth_sums){0};
-	HASH_FIND(hh, g->programs, &serial, sizeof(serial), p);
-	if (!p)
-		return 0;
-	for (const struct cell *c = p->cells; c; c = c->next) {
-		threads += c->key.kind == RT_CELL_THREAD;
-		stacks += c->key.kind == RT_CELL_STACK;
-	}
-	out->mappings = calloc(HASH_COUNT(g->mappings) + 1, sizeof(*out->mappings));
-	out->threads = calloc(threads + 1, sizeof(*out->threads));
-	out->stacks = calloc(stacks + 1, sizeof(*out->stacks));
-	if (out->mappings && out->threads && out->stacks)
-		err = add_all(out, &a, p);
-	if (!err)
-		err = list_places(a.funcs, &out->funcs, &out->n_funcs);
-	if (!err)
-		err = list_places(a.lines, &out->lines, &out->n_lines);
-	if (!err)
-		err = list_places(a.natives, &out->natives, &out->n_natives);
-	if (out->threads)
-		qsort(out->threads, out->n_threads, sizeof(*out->threads), thread_by_growth);
-	if (out->stacks)
-		qsort(out->stacks, out->n_stacks, sizeof(*out->stacks), stack_by_growth);
-	if (out->mappings)
-		qsort(out->mappings, out->n_mappings, sizeof(*out->mappings), mapping_by_growth);
-	free_places(&a.funcs);
-	free_places(&a.lines);
-	free_places(&a.natives);
-	if (err)
-		growth_sums__clear(out);
-	return err;
-}
-
-void growth_sums__clear(struct growth_sums *sums)
-{
-	free(sums->funcs);
-	free(sums->lines);
-	free(sums->mappings);
-	free(sums->threads);
-	free(sums->stacks);
-	free(sums->natives);
-	*sums = (struct growth_sums){0};
-}
-
 int growth__path(const struct growth *g, uint64_t node, growth_frame_fn *fn, void *ctx)
 {
-	const struct node *n = find_node(g, node);
+	const struct node *n = growth_find_node(g, node);
 	struct growth_place frame;
 	int ret = 0;
 
-	for (int i = 0; n && !ret && i < MAX_DEPTH; i++) {
+	for (int i = 0; n && !ret && i < GROWTH_MAX_DEPTH; i++) {
 		frame = (struct growth_place){.func = n->func, .line = n->line,
 			.comm = n->comm[0] ? n->comm : NULL};
 		ret = fn(ctx, &frame);
-		n = find_node(g, n->parent);
+		n = growth_find_node(g, n->parent);
 	}
 	return ret;
 }

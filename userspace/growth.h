@@ -40,11 +40,27 @@ struct growth_mapping {
 /* A native stack, or what was not sampled. */
 struct growth_stack {
 	uint64_t node; /* see growth__path; 0: not sampled */
+	bool cut;      /* there is more of it, which is not known */
 	struct rt_change grown, returned;
 };
 
 struct growth_thread {
 	uint32_t tid;
+	struct rt_change grown, returned;
+};
+
+/* What cannot be told apart, though it is known what came and went. */
+enum growth_unclear {
+	UNCLEAR_CALLERS,  /* of places: which functions called from some depth on is not known */
+	UNCLEAR_NAMES,	  /* Python functions that have no id are all one */
+	UNCLEAR_MAPPINGS, /* so are groups of mappings, */
+	UNCLEAR_THREADS,  /* and threads, that there was no room for */
+	UNCLEAR_STACKS,	  /* native stacks that are cut off */
+	UNCLEAR_COUNT_,
+};
+const char *growth_unclear_name(enum growth_unclear what); /* "callers" */
+
+struct growth_change {
 	struct rt_change grown, returned;
 };
 
@@ -61,6 +77,7 @@ struct growth_sums {
 	struct rt_change grown, returned; /* all that is charged to some place */
 	struct rt_change unread;	  /* net: the stack could not be read then; */
 	struct rt_change rest;		  /* there was no room to tell places apart */
+	struct growth_change unclear[UNCLEAR_COUNT_];
 };
 
 /* A program that has ended, or that was alive when tracing did. */

@@ -81,6 +81,9 @@ enum lang_text {
 	TEXT_TREE_PEAK,
 	TEXT_AT_PEAK,
 	TEXT_OPEN_AT_TREE_PEAK,
+	TEXT_MORE_PROGRAMS,
+	TEXT_UNCLEAR_0, /* one for each enum growth_unclear, in its order */
+	TEXT_UNCLEAR_LAST = TEXT_UNCLEAR_0 + 4,
 	TEXT_UNLIKE,
 	TEXT_DROPPED,
 	TEXT_LINES,

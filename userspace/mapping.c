@@ -60,6 +60,7 @@ static const struct {
 	[RT_MAP_STACK] = {"stack", "[stack]"},
 	[RT_MAP_THREAD_STACK] = {"thread_stack", "[thread stacks]"},
 	[RT_MAP_NAMED] = {"named", NULL},
+	[RT_MAP_REST] = {"rest", "[too many to tell apart]"},
 };
 
 static unsigned int known(const struct rt_mapping *m)

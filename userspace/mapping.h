@@ -12,9 +12,9 @@
 void mapping_complete(struct rt_mapping *ev);
 
 /* What it is called: a path, "memfd:NAME", "[heap]", "[stack]", "[anon:NAME]",
- * "[anonymous 1M to 16M]"; and "[not known]" for NULL. */
+ * "[anonymous 1M to 16M]", "[too many to tell apart]"; and "[not known]" for NULL. */
 void mapping_name(const struct rt_mapping *m, char *buf, size_t len);
-/* "file", "shmem", "heap", "stack", "thread_stack", "named", "anon", "unknown". */
+/* "file", "shmem", "heap", "stack", "thread_stack", "named", "anon", "rest", "unknown". */
 const char *mapping_kind(const struct rt_mapping *m);
 
 #endif

@@ -19,7 +19,7 @@
 
 struct sum_key {
 	uint64_t serial, node;
-	uint32_t stack, zero;
+	uint32_t stack, flags; /* enum rt_cell_flags */
 };
 
 struct sum {
@@ -126,7 +126,8 @@ static uint32_t unwind(struct native *n, const struct rt_stack *ev)
 
 int native__sample(struct native *n, const struct rt_stack *ev)
 {
-	struct sum_key key = {.serial = ev->serial, .node = ev->node, .stack = unwind(n, ev)};
+	struct sum_key key = {.serial = ev->serial, .node = ev->node, .stack = unwind(n, ev),
+		.flags = ev->flags};
 	struct sum *s;
 
 	HASH_FIND(hh, n->sums, &key, sizeof(key), s);
@@ -245,7 +246,7 @@ static bool is_interpreter(const struct unwind_symbol *sym)
 static int tell(const struct telling *t, const struct sum *s)
 {
 	struct rt_growth ev = {.h = {.kind = RT_EV_GROWTH, .len = sizeof(ev)},
-		.key = {.serial = s->key.serial, .kind = RT_CELL_STACK},
+		.key = {.serial = s->key.serial, .kind = RT_CELL_STACK, .flags = s->key.flags},
 		.grown = s->grown, .returned = s->returned};
 	const struct stacks_frame *frames;
 	uint64_t node = s->key.node < RT_NODE_FIRST ? RT_NODE_NONE : s->key.node;
@@ -258,6 +259,9 @@ static int tell(const struct telling *t, const struct sum *s)
 			from++;
 	else
 		from = n;
+	/* what comes after the end of one that is cut off was not called by nobody, nor by Python */
+	if (from == n && end != UNWIND_COMPLETE)
+		ev.key.flags |= RT_CELL_CUT;
 	if (!n)
 		err = enter(t, "[other stacks]", "", 0, &node);
 	for (size_t i = from; i-- && !err;)

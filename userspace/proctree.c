@@ -448,6 +448,7 @@ struct proc *proctree__exit(struct proctree *pt, const struct rt_exit *ev, uint6
 	if (!p)
 		return NULL;
 	p->exit_code = (int)ev->exit_code;
+	p->execed = ev->flags & RT_P_EXECED; /* and there was no room for what it became */
 	take_faults(p, ev->min_flt, ev->maj_flt);
 	take_flags(p, ev->flags);
 	take_last_totals(p, &ev->totals, ev->flags);

@@ -77,13 +77,15 @@ static void cell_text(struct table *t, const char *s, const char *line)
 	free(clean);
 }
 
-static void place_line(struct table *t, const struct catalog *cat, const struct growth_place *place)
+static void place_line(struct table *t, const struct catalog *cat, const struct growth_place *place, bool lines)
 {
 	char line[24] = "", name[NAME_COLUMNS + 8];
+	unsigned int number;
 	struct place_name n;
 	size_t len;
 
 	account_name(cat, place, &n);
+	number = lines ? (unsigned int)place->line : n.line;
 	table__cell(t, "%+.2f", mib(rt_change_rss(&place->self_grown, &place->self_returned)));
 	table__cell(t, "%+.2f", mib(rt_change_rss(&place->all_grown, &place->all_returned)));
 	table__cell(t, "%+.2f", mib(rt_change_rss(&place->all_grown, &(struct rt_change){0})));
@@ -91,14 +93,15 @@ static void place_line(struct table *t, const struct catalog *cat, const struct 
 	for (len = strlen(name); len && (name[len - 1] & 0xc0) == 0x80 && strlen(n.name) > len;)
 		name[--len] = '\0';
 	cell_text(t, name, "");
-	if (place->line || n.line)
-		snprintf(line, sizeof(line), ":%u", place->line ? (unsigned int)place->line : n.line);
+	if (number)
+		snprintf(line, sizeof(line), ":%u", number);
 	cell_text(t, tail(n.file, FILE_COLUMNS), line);
 }
 
 static int print_places(enum lang lang, const struct catalog *cat, const struct growth_place *places,
-	size_t n, size_t max, struct out *o)
+	size_t n, bool lines, struct out *o)
 {
+	size_t max = lines ? MAX_LINES : MAX_FUNCS;
 	struct table *t = table__new();
 	size_t shown = 0;
 	int err = 0;
@@ -113,7 +116,7 @@ static int print_places(enum lang lang, const struct catalog *cat, const struct 
 	for (size_t i = 0; i < n && shown < max; i++) {
 		if (growth_place__moved(&places[i]) < WORTH_SAYING)
 			continue;
-		place_line(t, cat, &places[i]);
+		place_line(t, cat, &places[i], lines);
 		shown++;
 	}
 	if (shown)
@@ -251,6 +254,17 @@ static void print_peak(enum lang lang, const struct run_summary *sum, const stru
 	report_open(sum->catalog, &p->at_peak, o);
 }
 
+static void print_unclear(enum lang lang, const struct growth_sums *sums, struct out *o)
+{
+	_Static_assert(TEXT_UNCLEAR_LAST - TEXT_UNCLEAR_0 + 1 == UNCLEAR_COUNT_, "each has its words");
+	for (unsigned int i = 0; i < UNCLEAR_COUNT_; i++) {
+		int64_t grown = rt_change_rss(&sums->unclear[i].grown, &(struct rt_change){0});
+
+		if (grown)
+			out__fmt(o, "  %s: %+.2f\n", lang_text(lang, TEXT_UNCLEAR_0 + i), mib(grown));
+	}
+}
+
 static int print_program(enum lang lang, const struct run_summary *sum, struct program *p, struct out *o)
 {
 	const struct account *a = &p->account;
@@ -264,8 +278,9 @@ static int print_program(enum lang lang, const struct run_summary *sum, struct p
 		lang_text(lang, TEXT_FOOTPRINT), mib(a->footprint), lang_text(lang, TEXT_REMAINDER),
 		mib(a->remainder));
 	print_causes(lang, a, o);
+	print_unclear(lang, &p->sums, o);
 	print_peak(lang, sum, p->p, o);
-	err = print_places(lang, sum->catalog, p->sums.funcs, p->sums.n_funcs, MAX_FUNCS, o);
+	err = print_places(lang, sum->catalog, p->sums.funcs, p->sums.n_funcs, false, o);
 	if (!err)
 		err = print_stacks(lang, sum, &p->sums, o);
 	if (!err)
@@ -274,14 +289,15 @@ static int print_program(enum lang lang, const struct run_summary *sum, struct p
 		return err;
 	qsort(p->sums.lines, p->sums.n_lines, sizeof(*p->sums.lines), by_self);
 	out__fmt(o, "  %s:\n", lang_text(lang, TEXT_LINES));
-	return print_places(lang, sum->catalog, p->sums.lines, p->sums.n_lines, MAX_LINES, o);
+	return print_places(lang, sum->catalog, p->sums.lines, p->sums.n_lines, true, o);
 }
 
 int report_growth(enum lang lang, const struct run_summary *sum, struct out *o)
 {
 	const struct growth_program *programs;
 	struct program *list;
-	size_t n, done = 0;
+	size_t n, done = 0, shown = 0;
+	uint64_t more;
 	int err = 0;
 
 	if (!sum->growth || !growth__any(sum->growth))
@@ -297,8 +313,11 @@ int report_growth(enum lang lang, const struct run_summary *sum, struct out *o)
 			account_of(&programs[done], &list[done].sums, &list[done].account);
 	}
 	qsort(list, done, sizeof(*list), by_magnitude);
-	for (size_t i = 0; i < done && i < MAX_PROGRAMS && !err; i++)
-		err = print_program(lang, sum, &list[i], o);
+	for (; shown < done && shown < MAX_PROGRAMS && !err; shown++)
+		err = print_program(lang, sum, &list[shown], o);
+	more = n - shown + growth__left_out(sum->growth);
+	if (!err && more)
+		out__fmt(o, "\n%s: %lu\n", lang_text(lang, TEXT_MORE_PROGRAMS), (unsigned long)more);
 	for (size_t i = 0; i < done; i++)
 		growth_sums__clear(&list[i].sums);
 	free(list);

@@ -384,6 +384,7 @@ int rows__event(struct rows *r, const struct rt_hdr *ev, uint64_t time_ns, uint6
 	case RT_EV_FORK:
 		return on_fork(r, p, (const struct rt_fork *)ev);
 	case RT_EV_EXIT:
+		r->processes += p->execed;
 		return hand_on(r, p);
 	case RT_EV_RENAME:
 		proctree__rename(r->pt, (const struct rt_rename *)ev);

@@ -58,6 +58,32 @@ static struct bpf_program *on_function(const struct session *s)
 	return s->direct ? s->bpf->progs.on_function_direct : s->bpf->progs.on_function;
 }
 
+static void set_limits(struct ramtrace_bpf *bpf, const struct limits *limits)
+{
+	struct bpf_map *const maps[LIMIT_COUNT_][2] = {
+		[LIMIT_PROCESSES] = {bpf->maps.procs, bpf->maps.mms},
+		[LIMIT_FUNCTIONS] = {bpf->maps.py_ids, bpf->maps.py_funcs},
+		[LIMIT_NODES] = {bpf->maps.growth_nodes},
+		[LIMIT_CELLS] = {bpf->maps.growth_cells},
+		[LIMIT_RESTS] = {bpf->maps.growth_rests},
+		[LIMIT_MAPPINGS] = {bpf->maps.growth_maps},
+	};
+
+	for (int i = 0; i < LIMIT_COUNT_; i++)
+		for (int k = 0; k < 2 && maps[i][k] && limits->n[i]; k++)
+			bpf_map__set_max_entries(maps[i][k], limits->n[i]);
+}
+
+/* Without full attribution there is nothing in them. */
+static void leave_out_growth(struct ramtrace_bpf *bpf)
+{
+	bpf_map__set_max_entries(bpf->maps.growth_maps, 1);
+	bpf_map__set_max_entries(bpf->maps.growth_map_starts, 1);
+	bpf_map__set_max_entries(bpf->maps.growth_nodes, 1);
+	bpf_map__set_max_entries(bpf->maps.growth_cells, 1);
+	bpf_map__set_max_entries(bpf->maps.growth_rests, 1);
+}
+
 static void set_knobs(struct session *s, const struct session_config *config)
 {
 	struct ramtrace_bpf *bpf = s->bpf;
@@ -72,12 +98,9 @@ static void set_knobs(struct session *s, const struct session_config *config)
 	bpf->rodata->rss_batch = online > 16 ? (int)online * 2 : 32;
 	bpf_program__set_autoload(bpf->progs.on_user_fault, config->growth && s->faults);
 	bpf_program__set_autoload(bpf->progs.on_kernel_fault, config->growth && s->faults);
-	if (!config->growth) {
-		bpf_map__set_max_entries(bpf->maps.growth_maps, 1);
-		bpf_map__set_max_entries(bpf->maps.growth_map_starts, 1);
-		bpf_map__set_max_entries(bpf->maps.growth_nodes, 1);
-		bpf_map__set_max_entries(bpf->maps.growth_cells, 1);
-	}
+	set_limits(bpf, &config->limits);
+	if (!config->growth)
+		leave_out_growth(bpf);
 	bpf->rodata->ring_wake = config->ring_bytes / 4;
 	bpf->rodata->ring_limit = config->ring_bytes -
 		(config->ring_bytes / 8 > MIN_HEADROOM ? config->ring_bytes / 8 : MIN_HEADROOM);
@@ -302,16 +325,16 @@ static struct rt_change to_change(const __u64 pages[4])
 		.shmem = pages[3] * page};
 }
 
-int session__growth(struct session *s, session_event_fn *fn, void *ctx)
+static int hand_over_cells(struct bpf_map *cells, session_event_fn *fn, void *ctx)
 {
 	struct rt_growth ev = {.h = {.kind = RT_EV_GROWTH, .len = sizeof(ev)}};
 	struct rt_cell_key *at = NULL;
 	struct rt_cell cell;
 	int err = 0;
 
-	while (!err && !bpf_map__get_next_key(s->bpf->maps.growth_cells, at, &ev.key, sizeof(ev.key))) {
+	while (!err && !bpf_map__get_next_key(cells, at, &ev.key, sizeof(ev.key))) {
 		at = &ev.key;
-		if (bpf_map__lookup_elem(s->bpf->maps.growth_cells, at, sizeof(*at), &cell, sizeof(cell), 0))
+		if (bpf_map__lookup_elem(cells, at, sizeof(*at), &cell, sizeof(cell), 0))
 			continue;
 		ev.line = 0;
 		ev.grown = to_change(cell.grown);
@@ -319,6 +342,13 @@ int session__growth(struct session *s, session_event_fn *fn, void *ctx)
 		err = fn(ctx, &ev, sizeof(ev));
 	}
 	return err;
+}
+
+int session__growth(struct session *s, session_event_fn *fn, void *ctx)
+{
+	int err = hand_over_cells(s->bpf->maps.growth_cells, fn, ctx);
+
+	return err ? err : hand_over_cells(s->bpf->maps.growth_rests, fn, ctx);
 }
 
 void session__set_sampling(struct session *s, uint64_t ns)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "../bpf/ramtrace.h"
+#include "limit.h"
 #include "uprobe.h"
 
 struct session;
@@ -24,6 +25,7 @@ struct session_config {
 	bool python;	 /* and the functions of the section on Python */
 	bool markers;	 /* and SESSION_MARK */
 	bool growth;	 /* full attribution: RT_EV_NODE, and session__growth */
+	struct limits limits;
 	unsigned int pretend_cpus; /* to measure: so many possible CPUs, whose values are then wrong */
 };
 

@@ -33,23 +33,24 @@ static json_t *text(const char *s)
 	return j;
 }
 
-static json_t *place(const struct catalog *cat, const struct growth_place *p)
+static json_t *place(const struct catalog *cat, const struct growth_place *p, bool line)
 {
 	struct place_name n;
 
 	account_name(cat, p, &n);
 	return json_pack("{s:o, s:o, s:I, s:o, s:o}", "name", text(n.name), "file", text(n.file), "line",
-		(json_int_t)(p->line ? p->line : (int64_t)n.line), "self",
+		(json_int_t)(line ? p->line : (int64_t)n.line), "self",
 		changes(&p->self_grown, &p->self_returned), "inclusive",
 		changes(&p->all_grown, &p->all_returned));
 }
 
-static json_t *places(const struct catalog *cat, const struct growth_place *p, size_t n)
+/* `lines`: of functions, which may not be known; else functions, of which the first is. */
+static json_t *places(const struct catalog *cat, const struct growth_place *p, size_t n, bool lines)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; list && i < n; i++) {
-		if (json_array_append_new(list, place(cat, &p[i]))) {
+		if (json_array_append_new(list, place(cat, &p[i], lines))) {
 			json_decref(list);
 			return NULL;
 		}
@@ -119,6 +120,7 @@ static json_t *stacks(const struct run_summary *sum, const struct growth_stack *
 		if (!j || !path.frames || growth__path(sum->growth, s[i].node, add_frame, &path) ||
 			json_object_set_new(j, "frames", path.frames) ||
 			json_object_set_new(j, "sampled", json_boolean(s[i].node)) ||
+			json_object_set_new(j, "cut", json_boolean(s[i].cut)) ||
 			json_array_append_new(list, j)) {
 			json_decref(list);
 			return NULL;
@@ -146,6 +148,19 @@ static json_t *spans(const struct catalog *cat, const struct spantree *tree)
 		}
 	}
 	return list;
+}
+
+static json_t *unclear(const struct growth_change *c)
+{
+	json_t *j = json_object();
+
+	for (int i = 0; j && i < UNCLEAR_COUNT_; i++) {
+		if (json_object_set_new(j, growth_unclear_name(i), changes(&c[i].grown, &c[i].returned))) {
+			json_decref(j);
+			return NULL;
+		}
+	}
+	return j;
 }
 
 static json_t *causes(const struct account *a)
@@ -226,15 +241,16 @@ static json_t *program(const struct run_summary *sum, const struct growth_progra
 	if (growth__sum(sum->growth, p->serial, &sums))
 		return NULL;
 	account_of(p, &sums, &account);
-	j = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pid", (json_int_t)p->pid, "start_ns",
+	j = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pid", (json_int_t)p->pid, "start_ns",
 		(json_int_t)p->start_ns, "role", text(p->role), "functions",
-		places(sum->catalog, sums.funcs, sums.n_funcs), "lines",
-		places(sum->catalog, sums.lines, sums.n_lines), "mappings",
+		places(sum->catalog, sums.funcs, sums.n_funcs, false), "lines",
+		places(sum->catalog, sums.lines, sums.n_lines, true), "mappings",
 		mappings(sums.mappings, sums.n_mappings), "threads",
 		threads(sums.threads, sums.n_threads), "native_functions",
-		places(sum->catalog, sums.natives, sums.n_natives), "stacks",
+		places(sum->catalog, sums.natives, sums.n_natives, false), "stacks",
 		stacks(sum, sums.stacks, sums.n_stacks), "spans",
-		spans(sum->catalog, p->spans), "identity", identity(&account), "peak",
+		spans(sum->catalog, p->spans), "unclear", unclear(sums.unclear),
+		"identity", identity(&account), "peak",
 		peak_of(&p->totals.peak, p->totals.peak_ns, open_at(sum->catalog, &p->at_peak)));
 	growth_sums__clear(&sums);
 	return j;

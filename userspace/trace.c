@@ -309,7 +309,8 @@ static int open_session(struct tracer *t)
 		.max_funcs = MAX_MISSED,
 		.follow_children = t->opt->follow_children,
 		.uretprobes = t->opt->returns == RETURN_URETPROBE,
-		.markers = t->opt->markers};
+		.markers = t->opt->markers,
+		.limits = t->opt->limits};
 	char err[1024] = "";
 	int ret;
 
