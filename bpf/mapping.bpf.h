@@ -2,8 +2,9 @@
 /*
  * Which mapping a page came to or went from. The tracepoints of page faults tell the address before
  * the fault is handled; it stands for the changes of RSS until the fault is over. A system call that
- * brings or takes pages without a fault (munmap, madvise, mmap with MAP_POPULATE) has it among its
- * arguments. What else brings pages (io_uring, another task's hands) has none.
+ * brings or takes pages without a fault (munmap, madvise, a read that bypasses the page cache) has it
+ * among its arguments; so has mmap with MAP_POPULATE, or it is where the kernel was seen to find room.
+ * What else brings pages (io_uring, another task's hands) has none.
  *
  * A mapping is found once and remembered, with the count of changes that the kernel keeps of an mm's
  * mappings: as long as that stands still, what lies between its ends is the same mapping. The tree
@@ -20,7 +21,9 @@
 const volatile bool growth_on = false;
 
 #define TMPFS_MAGIC	0x01021994 /* include/uapi/linux/magic.h */
+#define MAP_FIXED	0x10
 #define MAP_ANONYMOUS	0x20
+#define MAP_FIXED_NOREPLACE 0x100000
 #define PMD_PAGES	512 /* of 4 KiB: a huge page */
 #define EXCEPTION	(-1L) /* pt_regs.orig_ax outside of system calls: arch/x86/entry/entry_64.S */
 
@@ -244,11 +247,15 @@ static __noinline u32 map_find(struct thread_state *ts, struct mm_struct *mm, u6
 			bpf_find_vma(task, addr, map_take, &f, 0) || !f.kind)
 			return 0;
 	}
-	id = map_id(&f, huge);
+	id = map_id(&f, false);
+	map_remember(ts, &f, changes, id); /* also of a huge page: it may go in parts, or with its mapping */
 	if (!bpf_map_lookup_elem(&growth_maps, &id))
-		map_tell(id, &f, huge);
+		map_tell(id, &f, false);
 	if (!huge)
-		map_remember(ts, &f, changes, id);
+		return id;
+	id = map_id(&f, true);
+	if (!bpf_map_lookup_elem(&growth_maps, &id))
+		map_tell(id, &f, true);
 	return id;
 }
 
@@ -267,9 +274,11 @@ static __noinline u32 map_was(struct thread_state *ts, u64 addr)
 #if defined(__TARGET_ARCH_x86)
 /* arch/x86/entry/syscalls/syscall_64.tbl */
 enum {
+	NR_READ = 0,
 	NR_MMAP = 9,
 	NR_MUNMAP = 11,
 	NR_BRK = 12,
+	NR_PREAD64 = 17,
 	NR_MREMAP = 25,
 	NR_MADVISE = 28,
 	NR_MLOCK = 149,
@@ -284,7 +293,17 @@ static __always_inline long map_syscall(struct task_struct *task)
 	return BPF_CORE_READ(kcompat_user_regs(task), orig_ax);
 }
 
-/* mmap with MAP_POPULATE: the mapping has been made, where is not known yet. */
+/* mmap with MAP_POPULATE: the mapping has been made, and can be found there; 0: nobody knows where. */
+static __always_inline u64 map_place_of_mmap(const struct thread_state *ts, struct pt_regs *regs)
+{
+	u64 hint = BPF_CORE_READ(regs, di);
+
+	if (BPF_CORE_READ(regs, r10) & (MAP_FIXED | MAP_FIXED_NOREPLACE))
+		return hint;
+	return hint ? 0 : ts->room; /* a hint may have been taken, and then no room was sought */
+}
+
+/* What it is, if not where. */
 static __noinline u32 map_of_mmap(struct thread_state *ts, struct task_struct *task, struct pt_regs *regs,
 	bool huge)
 {
@@ -310,6 +329,18 @@ static __noinline u32 map_of_mmap(struct thread_state *ts, struct task_struct *t
 	return id;
 }
 
+/* Is it of the system call that the thread is in now? Not for sure: another one before it may have been
+ * made by the same instruction. That matters where one faults and the next does not: a read that bypasses
+ * the page cache. */
+static __always_inline bool fault_is_of(const struct thread_state *ts, struct pt_regs *regs, long nr)
+{
+	if (!ts->fault || ts->fault_nr != nr || ts->fault_sp != BPF_CORE_READ(regs, sp) ||
+		ts->fault_ip != BPF_CORE_READ(regs, ip))
+		return false;
+	return (nr != NR_READ && nr != NR_PREAD64) ||
+	       ts->fault - BPF_CORE_READ(regs, si) < BPF_CORE_READ(regs, dx);
+}
+
 /* The group of mappings that a change of the current thread's own is of; 0: not known. */
 static __noinline u32 map_of_change(struct thread_state *ts, struct mm_struct *mm, s64 delta)
 {
@@ -325,14 +356,17 @@ static __noinline u32 map_of_change(struct thread_state *ts, struct mm_struct *m
 	if (nr == EXCEPTION)
 		return map_find(ts, mm, ts->fault, huge);
 	regs = kcompat_user_regs(task);
-	if (ts->fault && ts->fault_nr == nr && delta > 0 && ts->fault_sp == BPF_CORE_READ(regs, sp) &&
-		ts->fault_ip == BPF_CORE_READ(regs, ip)) {
+	if (delta > 0 && fault_is_of(ts, regs, nr)) {
 		addr = ts->fault;
 	} else if (nr == NR_MMAP && delta > 0) {
-		return map_of_mmap(ts, task, regs, huge);
+		addr = map_place_of_mmap(ts, regs);
+		id = addr ? map_find(ts, mm, addr, huge) : 0;
+		return id ? id : map_of_mmap(ts, task, regs, huge);
 	} else if (nr == NR_MUNMAP || nr == NR_MADVISE || nr == NR_MREMAP || nr == NR_MLOCK ||
 		   nr == NR_MLOCK2 || nr == NR_BRK || nr == NR_MMAP) {
 		addr = BPF_CORE_READ(regs, di);
+	} else if ((nr == NR_READ || nr == NR_PREAD64) && delta > 0) {
+		addr = BPF_CORE_READ(regs, si);
 	}
 	if (!addr)
 		return 0;
@@ -366,6 +400,23 @@ static __always_inline int note_fault(u64 addr)
 	}
 	return 0;
 }
+
+/* Room for a mapping was found there. Where it is to be aligned, this is more than it takes, at both
+ * ends, but less than twice as much: what is in the middle is of the mapping. */
+static __always_inline int note_room(u64 addr, u64 length)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread_state *ts;
+
+	if (!task->mm)
+		return 0;
+	ts = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!ts || !ts->mm)
+		ts = thread_get(task, task->mm);
+	if (ts && ts->mm == (u64)task->mm)
+		ts->room = addr + length / 2;
+	return 0;
+}
 #else
 static __always_inline u32 map_of_change(struct thread_state *ts, struct mm_struct *mm, s64 delta)
 {
@@ -373,6 +424,11 @@ static __always_inline u32 map_of_change(struct thread_state *ts, struct mm_stru
 }
 
 static __always_inline int note_fault(u64 addr)
+{
+	return 0;
+}
+
+static __always_inline int note_room(u64 addr, u64 length)
 {
 	return 0;
 }

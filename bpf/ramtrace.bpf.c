@@ -357,6 +357,13 @@ int BPF_PROG(on_kernel_fault, unsigned long address)
 	return note_fault(address);
 }
 
+/* An address with lowest bits set is an error. */
+SEC("tp_btf/vm_unmapped_area")
+int BPF_PROG(on_room, unsigned long addr, struct vm_unmapped_area_info *info)
+{
+	return addr & ((1UL << page_shift) - 1) ? 0 : note_room(addr, info->length);
+}
+
 /* A look at the current thread between two changes of its RSS; `python`: at its Python stack, too. */
 static __noinline int look_between(struct task_struct *task, bool python)
 {

@@ -243,6 +243,10 @@ struct vm_area_struct {
 	struct anon_vma_name *anon_name;
 };
 
+struct vm_unmapped_area_info {
+	long unsigned int length;
+};
+
 struct bpf_raw_tracepoint_args;
 struct linux_binprm;
 struct seq_file;

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Programs that know which pages they have brought and given back, and in which ways: what is attributed
+ * is that to the page, and the account is what the test reads in smaps itself while they wait.
+ */
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "summary.h"
+
+#define PAGE TRUTH_PAGE
+
+static int64_t part(const json_t *process, const char *of_identity)
+{
+	return row_int(json_object_get(process, "identity"), of_identity);
+}
+
+/* --- ways that pages come ------------------------------------------------------------------------------ */
+
+/* Attached to and left while it waits, so both ends are at rest: nothing is left over, and what has come
+ * is its own doing. */
+static void play_way(const char *way, size_t told)
+{
+	struct reading before, after;
+	struct truth t;
+	json_t *p;
+
+	harness_need_kernel();
+	truth_start(&t, way, (const char *[]){harness_target("ways"), way, harness_dir(), NULL});
+	truth_attach(&t, (const char *[]){NULL});
+	before = reading_at_rest(t.target.pid);
+	truth_say("go");
+	truth_await(&t, "done");
+	truth_finish(&t);
+	after = reading_at_rest(t.target.pid);
+	p = summary_process(&t, t.target.pid);
+	expect_account(p, way);
+	expect_ends(p, way, before.rss, after.rss);
+	expect_foreign(p, way, 0);
+	cr_expect_eq(expect_mappings(&t, p, NULL), told, "%s", t.told);
+	truth_end(&t);
+}
+
+Test(truth, mapped_with_all_that_is_in_it, .timeout = 120)
+{
+	play_way("populate", 4);
+}
+
+Test(truth, read_into_memory_that_is_fresh, .timeout = 120)
+{
+	play_way("read", 3);
+}
+
+Test(truth, huge_pages_and_parts_of_them, .timeout = 120)
+{
+	play_way("huge", 3);
+}
+
+/* --- relatives ------------------------------------------------------------------------------------------- */
+
+struct relatives {
+	struct truth t;
+	pid_t child;
+	struct reading parent_first, parent_last, child_first, child_last;
+	json_t *parent, *child_says;
+};
+
+/* The child waits, and does what it does; then the parent. Neither moves while it is read. */
+static void play_relatives(struct relatives *r, const char *what)
+{
+	struct truth *t = &r->t;
+
+	harness_need_kernel();
+	truth_start(t, what, (const char *[]){harness_target("relatives"), what, harness_dir(), NULL});
+	truth_attach(t, (const char *[]){NULL});
+	r->parent_first = reading_at_rest(t->target.pid);
+	truth_say("go");
+	child_await(&t->target, t->target.out, "child ", 30);
+	t->told = file_text(t->target.out);
+	r->child = (pid_t)truth_number(t, "child");
+	r->child_first = reading_at_rest(r->child);
+	truth_say("child");
+	truth_await(t, "child is done");
+	r->child_last = reading_at_rest(r->child);
+	truth_say("parent");
+	truth_await(t, "done");
+	truth_finish(t);
+	r->parent_last = reading_at_rest(t->target.pid);
+	r->parent = summary_process(t, t->target.pid);
+	r->child_says = summary_process(t, r->child);
+	expect_account(r->parent, "parent");
+	expect_account(r->child_says, "child");
+	expect_ends(r->parent, "parent", r->parent_first.rss, r->parent_last.rss);
+}
+
+/* What the child inherits is not its growth, and what it copies is neither: RSS stays. Nothing of it is
+ * the parent's doing. */
+Test(truth, copies_of_a_fork_are_the_childs, .timeout = 120)
+{
+	struct relatives r;
+	int64_t inherited, moved;
+
+	play_relatives(&r, "copy");
+	expect_ends(r.child_says, "child", -1, reading_at_rest(r.child).rss);
+	cr_expect_eq(expect_mappings(&r.t, r.child_says, "child"), 4, "%s", r.t.told);
+	cr_expect_eq(expect_mappings(&r.t, r.parent, "parent"), 2, "%s", r.t.told);
+	expect_foreign(r.parent, "parent", 0);
+	expect_foreign(r.child_says, "child", 0);
+	inherited = truth_number(&r.t, "inherited");
+	cr_expect_eq(inherited, 4000);
+	cr_expect_geq(part(r.child_says, "start"), inherited * PAGE);
+	cr_expect_leq(part(r.child_says, "start"), r.parent_last.rss);
+	/* 300 fresh pages, and 500 given back; 50 of a file became its own, 1000 were copied */
+	moved = r.child_last.rss - r.child_first.rss;
+	cr_expect_eq(moved, -200 * PAGE, "%" PRId64, moved / PAGE);
+	cr_expect_leq(llabs((r.child_last.private_dirty - r.child_first.private_dirty) / PAGE - 1350), 8);
+	moved = (r.parent_last.anon - r.parent_first.anon) / PAGE;
+	cr_expect_eq(moved, 70, "%" PRId64, moved);
+	truth_end(&r.t);
+}
+
+/* Each has as many pages as it has touched; what the parent takes from both is foreign to the child. */
+Test(truth, shared_memory_is_of_each_that_touches_it, .timeout = 120)
+{
+	int64_t parent_has, taken;
+	struct reading after;
+	struct relatives r;
+	json_t *hole;
+
+	play_relatives(&r, "share");
+	after = reading_at_rest(r.child);
+	expect_ends(r.child_says, "child", -1, after.rss);
+	cr_expect_eq(expect_mappings(&r.t, r.child_says, "child"), 1, "%s", r.t.told);
+	cr_expect_eq(after.shmem / PAGE, 500);
+	expect_foreign(r.child_says, "child", -300);
+	parent_has = truth_number(&r.t, "parent has");
+	cr_expect_eq(parent_has, 700);
+	cr_expect_eq(r.parent_last.shmem / PAGE, parent_has);
+	cr_expect_eq(summary_pages(summary_find(r.parent, "mappings", "memfd:relatives"), "grown", "shmem"), 1000);
+	hole = summary_find(r.parent, "mappings", "memfd:relatives");
+	taken = summary_pages(hole, "returned", "shmem");
+	hole = summary_find(r.parent, "mappings", "[not known]");
+	taken += summary_pages(hole, "returned", "shmem");
+	cr_expect_eq(taken, 300);
+	expect_foreign(r.parent, "parent", 0);
+	truth_end(&r.t);
+}
