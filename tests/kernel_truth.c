@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "memcg.h"
 #include "summary.h"
 
 #define PAGE TRUTH_PAGE
@@ -57,7 +58,7 @@ Test(truth, read_into_memory_that_is_fresh, .timeout = 120)
 
 Test(truth, huge_pages_and_parts_of_them, .timeout = 120)
 {
-	play_way("huge", 3);
+	play_way("huge", 5);
 }
 
 /* --- relatives ------------------------------------------------------------------------------------------- */
@@ -148,4 +149,63 @@ Test(truth, shared_memory_is_of_each_that_touches_it, .timeout = 120)
 	cr_expect_eq(taken, 300);
 	expect_foreign(r.parent, "parent", 0);
 	truth_end(&r.t);
+}
+
+/* --- reclaim ------------------------------------------------------------------------------------------------ */
+
+static struct reading await_rss_below(pid_t pid, int64_t rss)
+{
+	struct reading r = reading_take(pid);
+
+	for (int i = 0; i < 20 && r.rss > rss; i++) {
+		memcg_reclaim(4 << 20);
+		r = reading_take(pid);
+	}
+	cr_assert_leq(r.rss, rss, "nothing can be reclaimed here");
+	return reading_at_rest(pid);
+}
+
+/* Pages that are reclaimed are not given back by the program, whoever it is that reclaims: another, or
+ * itself, when it wants memory and there is none. */
+Test(truth, reclaim_is_foreign, .timeout = 120)
+{
+	struct reading first, less, looked, last;
+	int64_t by_others, by_itself;
+	struct truth t;
+	json_t *p, *file, *memory;
+
+	harness_need_kernel();
+	memcg_make();
+	truth_begin(&t, "reclaim", (const char *[]){harness_target("ways"), "reclaim", harness_dir(), NULL});
+	memcg_join(t.target.pid);
+	truth_say("joined");
+	truth_await(&t, "ready");
+	truth_attach(&t, (const char *[]){NULL});
+	first = reading_at_rest(t.target.pid);
+	less = await_rss_below(t.target.pid, first.rss - (2 << 20));
+	truth_say("go");
+	truth_await(&t, "looked");
+	looked = reading_at_rest(t.target.pid);
+	memcg_limit(memcg_usage() + (2 << 20));
+	truth_say("more");
+	truth_await(&t, "done");
+	truth_finish(&t);
+	last = reading_at_rest(t.target.pid);
+	p = summary_process(&t, t.target.pid);
+	expect_account(p, "reclaim");
+	expect_ends(p, "reclaim", first.rss, last.rss);
+	by_others = (first.rss - less.rss) / PAGE;
+	by_itself = truth_number(&t, "taken");
+	cr_expect_geq(by_others, 512);
+	cr_expect_gt(by_itself, 0);
+	cr_expect_gt(truth_number(&t, "given"), 0);
+	cr_expect_eq((looked.file - less.file) / PAGE, truth_number(&t, "again"));
+	expect_foreign(p, "reclaim", -by_others - by_itself);
+	memory = summary_find(p, "mappings", "[anonymous 16M to 256M]");
+	cr_expect_eq(summary_pages(memory, "grown", "anon"), truth_number(&t, "brought"));
+	cr_expect_eq(summary_pages(memory, "returned", "file"), 0);
+	file = summary_find(p, "mappings", harness_path("reclaimed"));
+	cr_expect_eq(summary_pages(file, "grown", "file"), truth_number(&t, "again"));
+	cr_expect_eq(summary_pages(file, "returned", "file"), truth_number(&t, "given"));
+	truth_end(&t);
 }

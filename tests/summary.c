@@ -58,10 +58,15 @@ struct reading reading_at_rest(pid_t pid)
 
 /* --- a run --------------------------------------------------------------------------------------------- */
 
-void truth_start(struct truth *t, const char *name, const char *const *argv)
+void truth_begin(struct truth *t, const char *name, const char *const *argv)
 {
 	*t = (struct truth){.name = name};
 	t->target = child_start(name, argv);
+}
+
+void truth_start(struct truth *t, const char *name, const char *const *argv)
+{
+	truth_begin(t, name, argv);
 	truth_await(t, "ready");
 }
 

@@ -31,7 +31,8 @@ struct truth {
 	json_t *summary;
 };
 
-/* Starts the target, whose last argument is to be the test's directory, and waits for its "ready". */
+/* Starts the target, whose last argument is to be the test's directory; and waits for its "ready". */
+void truth_begin(struct truth *t, const char *name, const char *const *argv);
 void truth_start(struct truth *t, const char *name, const char *const *argv);
 /* Attaches with --growth; more: options, ended by NULL. */
 void truth_attach(struct truth *t, const char *const *more);

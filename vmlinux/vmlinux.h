@@ -194,6 +194,7 @@ struct task_struct {
 	void *stack;
 	struct files_struct *files;
 	int pagefault_disabled;
+	struct reclaim_state *reclaim_state;
 	char comm[16];
 };
 

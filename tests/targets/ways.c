@@ -146,11 +146,17 @@ static __attribute__((noinline)) void touch_huge(char *at, size_t n)
 static void do_huge(void)
 {
 	char *at = aligned(fresh(LARGE_PAGES + HUGE_PAGES)), *vast = aligned(fresh(VAST_PAGES));
+	char *medium = aligned(fresh(MEDIUM_PAGES));
 	size_t huge;
 
 	madvise(at, LARGE_PAGES * PAGE, MADV_HUGEPAGE);
+	madvise(medium, 2 * HUGE, MADV_HUGEPAGE);
 	begin();
 	touch_huge(at, 8);
+	touch_huge(medium, 2);
+	say(MEDIUM " (huge pages)", "anon", present(medium, 2 * HUGE_PAGES), 0);
+	munmap(medium, 2 * HUGE);
+	say(MEDIUM, "anon", 0, 2 * HUGE_PAGES);
 	/* small ones, of which the program makes a huge one */
 	touch(vast + 2 * HUGE, 100);
 	if (madvise(vast + 2 * HUGE, HUGE, MADV_COLLAPSE))
@@ -171,28 +177,36 @@ static void do_huge(void)
 #define ANON_PAGES 1500
 
 /* Another takes pages of a file. Then (DIR/more) this one brings anonymous memory, for which there is
- * only room if it gives back some of the file itself. */
+ * only room if it gives back some of the file itself. A number is of pages. */
 static void do_reclaim(void)
 {
-	int fd = make_file("reclaimed", FILE_PAGES);
-	char *file = mmap(NULL, FILE_PAGES * PAGE, PROT_READ, MAP_SHARED, fd, 0), *large = fresh_small(LARGE_PAGES);
-	size_t n, back;
+	int fd;
+	char *file, *large = fresh_small(LARGE_PAGES);
+	size_t left, again, n;
 
+	await("joined");
+	fd = make_file("reclaimed", FILE_PAGES);
+	file = mmap(NULL, FILE_PAGES * PAGE, PROT_READ, MAP_SHARED, fd, 0);
 	if (file == MAP_FAILED)
 		err(1, "mmap");
-	madvise(file, FILE_PAGES * PAGE, MADV_RANDOM);
+	madvise(file, FILE_PAGES * PAGE, MADV_RANDOM); /* they come back one by one */
 	look(file, FILE_PAGES);
 	number("mapped", present(file, FILE_PAGES));
 	begin();
-	/* the test has looked on meanwhile */
-	n = present(file, FILE_PAGES);
-	number("left", n);
+	left = present(file, FILE_PAGES);
 	look(file, FILE_PAGES);
-	back = present(file, FILE_PAGES);
-	number("again", back - n);
+	again = present(file, FILE_PAGES);
+	number("left", left);
+	number("again", again - left);
+	dprintf(1, "looked\n");
 	await("more");
+	madvise(file + 3000 * PAGE, 100 * PAGE, 21 /* MADV_PAGEOUT */);
+	left = present(file, FILE_PAGES);
+	number("given", again - left);
+	again = left;
 	touch(large, ANON_PAGES);
-	number("taken", back - present(file, FILE_PAGES));
+	n = present(file, FILE_PAGES);
+	number("taken", again - n);
 	number("brought", present(large, LARGE_PAGES));
 }
 
