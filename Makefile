@@ -148,6 +148,7 @@ $(BUILD)/tests/kernel_servers: $(addprefix $(BUILD)/tests/,servers.o readings.o)
 $(BUILD)/tests/kernel_workers: $(addprefix $(BUILD)/tests/,servers.o readings.o)
 $(BUILD)/tests/kernel_mappings: $(BUILD)/tests/readings.o
 $(BUILD)/tests/kernel_unharmed: $(BUILD)/tests/scene.o
+$(BUILD)/tests/kernel_depths: $(BUILD)/tests/summary.o
 $(BUILD)/tests/kernel_truth: $(addprefix $(BUILD)/tests/,summary.o memcg.o)
 $(BUILD)/tests/kernel_python $(BUILD)/tests/kernel_growth: $(BUILD)/tests/pyplay.o
 
@@ -160,6 +161,8 @@ TARGET_FLAGS := -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror
 ifeq ($(ARCH),x86)
 $(BUILD)/targets/endbr $(BUILD)/targets/endbrxx: TARGET_FLAGS += -fcf-protection=full
 endif
+
+$(BUILD)/targets/depths: TARGET_FLAGS += -fomit-frame-pointer
 
 $(BUILD)/targets/%: tests/targets/%.c | $(BUILD)/targets
 	$(call say,CC,$<)
