@@ -148,6 +148,7 @@ $(BUILD)/tests/kernel_servers: $(addprefix $(BUILD)/tests/,servers.o readings.o)
 $(BUILD)/tests/kernel_workers: $(addprefix $(BUILD)/tests/,servers.o readings.o)
 $(BUILD)/tests/kernel_mappings: $(BUILD)/tests/readings.o
 $(BUILD)/tests/kernel_unharmed: $(BUILD)/tests/scene.o
+$(BUILD)/tests/kernel_origins: $(addprefix $(BUILD)/tests/,pyplay.o servers.o summary.o)
 $(BUILD)/tests/kernel_depths: $(BUILD)/tests/summary.o
 $(BUILD)/tests/kernel_truth: $(addprefix $(BUILD)/tests/,summary.o memcg.o)
 $(BUILD)/tests/kernel_python $(BUILD)/tests/kernel_growth: $(BUILD)/tests/pyplay.o

@@ -363,8 +363,10 @@ static __noinline u32 map_of_change(struct thread_state *ts, struct mm_struct *m
 		id = addr ? map_find(ts, mm, addr, huge) : 0;
 		return id ? id : map_of_mmap(ts, task, regs, huge);
 	} else if (nr == NR_MUNMAP || nr == NR_MADVISE || nr == NR_MREMAP || nr == NR_MLOCK ||
-		   nr == NR_MLOCK2 || nr == NR_BRK || nr == NR_MMAP) {
+		   nr == NR_MLOCK2 || nr == NR_MMAP) {
 		addr = BPF_CORE_READ(regs, di);
+	} else if (nr == NR_BRK) {
+		addr = BPF_CORE_READ(mm, start_brk); /* what it gets is the end of what stays */
 	} else if ((nr == NR_READ || nr == NR_PREAD64) && delta > 0) {
 		addr = BPF_CORE_READ(regs, si);
 	}

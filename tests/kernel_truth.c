@@ -61,6 +61,11 @@ Test(truth, huge_pages_and_parts_of_them, .timeout = 120)
 	play_way("huge", 5);
 }
 
+Test(truth, given_back_when_it_last_did_something_else, .timeout = 120)
+{
+	play_way("back", 4);
+}
+
 /* --- relatives ------------------------------------------------------------------------------------------- */
 
 struct relatives {

@@ -171,6 +171,38 @@ static void do_huge(void)
 	say(LARGE, "anon", 0, huge - present(at, LARGE_PAGES));
 }
 
+/* --- given back, when it last did something else --------------------------------------------------------- */
+
+static void do_back(void)
+{
+	char *large = fresh_small(LARGE_PAGES), *medium = fresh_small(MEDIUM_PAGES), *vast = fresh_small(VAST_PAGES);
+	char *heap = sbrk(0);
+
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	heap += -(uintptr_t)heap % PAGE;
+	if (brk(heap))
+		err(1, "brk");
+	begin();
+	brk(heap + 600 * PAGE);
+	touch(heap, 590);
+	touch(large, 3000);
+	touch(medium, 500);
+	touch(vast + (VAST_PAGES - 800) * PAGE, 800);
+	touch(vast, 200);
+	touch(medium + 500 * PAGE, 1);
+	brk(heap + 200 * PAGE);
+	say("[heap]", "anon", 590, 390);
+	if (mremap(vast, VAST_PAGES * PAGE, (VAST_PAGES - 600) * PAGE, 0) != vast)
+		err(1, "mremap");
+	madvise(large + 2000 * PAGE, 700 * PAGE, MADV_DONTNEED);
+	munmap(vast, (VAST_PAGES - 600) * PAGE);
+	say(VAST, "anon", 1000, 1000);
+	munmap(large, LARGE_PAGES * PAGE);
+	say(LARGE, "anon", 3000, 3000);
+	munmap(medium, MEDIUM_PAGES * PAGE);
+	say(MEDIUM, "anon", 501, 501);
+}
+
 /* --- reclaim ------------------------------------------------------------------------------------------- */
 
 #define FILE_PAGES 4096
@@ -217,6 +249,7 @@ static const struct {
 	{"populate", do_populate},
 	{"read", do_read},
 	{"huge", do_huge},
+	{"back", do_back},
 	{"reclaim", do_reclaim},
 };
 
