@@ -281,7 +281,9 @@ enum {
 	NR_PREAD64 = 17,
 	NR_MREMAP = 25,
 	NR_MADVISE = 28,
+	NR_FTRUNCATE = 77,
 	NR_MLOCK = 149,
+	NR_FALLOCATE = 285,
 	NR_MLOCK2 = 325,
 };
 
@@ -303,25 +305,34 @@ static __always_inline u64 map_place_of_mmap(const struct thread_state *ts, stru
 	return hint ? 0 : ts->room; /* a hint may have been taken, and then no room was sought */
 }
 
-/* What it is, if not where. */
-static __noinline u32 map_of_mmap(struct thread_state *ts, struct task_struct *task, struct pt_regs *regs,
+/* What a descriptor of the current task stands for. */
+static __always_inline bool map_of_descriptor(struct map_found *f, struct task_struct *task, u32 fd)
+{
+	struct file *file = NULL;
+	struct file **fds;
+
+	if (fd >= BPF_CORE_READ(task, files, fdt, max_fds))
+		return false;
+	fds = BPF_CORE_READ(task, files, fdt, fd);
+	if (bpf_probe_read_kernel(&file, sizeof(file), fds + fd) || !file)
+		return false;
+	map_of_file(f, file);
+	return true;
+}
+
+/* Of calls that say what it is, if not where. */
+static __noinline u32 map_of_call(struct thread_state *ts, struct task_struct *task, struct pt_regs *regs,
 	bool huge)
 {
 	struct map_found f = {.ts = ts};
-	struct file *file = NULL;
-	u32 fd = BPF_CORE_READ(regs, r8), id;
-	struct file **fds;
+	bool mmaps = map_syscall(task) == NR_MMAP;
+	u32 fd = mmaps ? BPF_CORE_READ(regs, r8) : BPF_CORE_READ(regs, di), id;
 
-	if (BPF_CORE_READ(regs, r10) & MAP_ANONYMOUS) {
+	if (mmaps && BPF_CORE_READ(regs, r10) & MAP_ANONYMOUS) {
 		f.kind = RT_MAP_ANON;
 		f.size_class = map_size_class(BPF_CORE_READ(regs, si));
-	} else {
-		if (fd >= BPF_CORE_READ(task, files, fdt, max_fds))
-			return 0;
-		fds = BPF_CORE_READ(task, files, fdt, fd);
-		if (bpf_probe_read_kernel(&file, sizeof(file), fds + fd) || !file)
-			return 0;
-		map_of_file(&f, file);
+	} else if (!map_of_descriptor(&f, task, fd)) {
+		return 0;
 	}
 	id = map_id(&f, huge);
 	if (!bpf_map_lookup_elem(&growth_maps, &id))
@@ -361,7 +372,9 @@ static __noinline u32 map_of_change(struct thread_state *ts, struct mm_struct *m
 	} else if (nr == NR_MMAP && delta > 0) {
 		addr = map_place_of_mmap(ts, regs);
 		id = addr ? map_find(ts, mm, addr, huge) : 0;
-		return id ? id : map_of_mmap(ts, task, regs, huge);
+		return id ? id : map_of_call(ts, task, regs, huge);
+	} else if (nr == NR_FALLOCATE || nr == NR_FTRUNCATE) {
+		return map_of_call(ts, task, regs, false);
 	} else if (nr == NR_MUNMAP || nr == NR_MADVISE || nr == NR_MREMAP || nr == NR_MLOCK ||
 		   nr == NR_MLOCK2 || nr == NR_MMAP) {
 		addr = BPF_CORE_READ(regs, di);
