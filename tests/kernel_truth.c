@@ -121,11 +121,11 @@ Test(truth, copies_of_a_fork_are_the_childs, .timeout = 120)
 	cr_expect_geq(part(r.child_says, "start"), inherited * PAGE);
 	cr_expect_leq(part(r.child_says, "start"), r.parent_last.rss);
 	/* 300 fresh pages, and 500 given back; 50 of a file became its own, 1000 were copied */
-	moved = r.child_last.rss - r.child_first.rss;
-	cr_expect_eq(moved, -200 * PAGE, "%" PRId64, moved / PAGE);
+	moved = (r.child_last.anon - r.child_first.anon) / PAGE;
+	cr_expect_leq(llabs(moved + 150), TRUTH_TRACERS, "%" PRId64, moved);
 	cr_expect_leq(llabs((r.child_last.private_dirty - r.child_first.private_dirty) / PAGE - 1350), 8);
 	moved = (r.parent_last.anon - r.parent_first.anon) / PAGE;
-	cr_expect_eq(moved, 70, "%" PRId64, moved);
+	cr_expect_leq(llabs(moved - 70), TRUTH_TRACERS, "%" PRId64, moved);
 	truth_end(&r.t);
 }
 

@@ -43,6 +43,12 @@ def present(m, size):
     return sum(1 for e in entries[7::8] if e & 0x80)
 
 
+def keep_apart(m):
+    """Small pages, where nothing else is said; and what the interpreter maps beside it does not become one
+    with it."""
+    madvise(m, 0, len(m), 15)
+
+
 def populate(size):
     return mmap.mmap(-1, size, ANON | POPULATE)  # LINE populate
 
@@ -90,7 +96,7 @@ large, small = mmap.mmap(-1, 16384 * PAGE, ANON), mmap.mmap(-1, 8192 * PAGE, ANO
 vast = mmap.mmap(-1, 80000 * PAGE, ANON)
 inherited = mmap.mmap(-1, 5000 * PAGE, ANON)
 for m in (large, small, vast, inherited):
-    madvise(m, 0, len(m), 15)  # small pages, where nothing else is said
+    keep_apart(m)
 first = -address(vast) % HUGE
 path = os.path.join(directory, "origins.data")
 with open(path, "wb") as f:
@@ -110,6 +116,7 @@ print("ready", flush=True)
 wait_for("go")
 
 mapped = populate(6000 * PAGE)
+keep_apart(mapped)
 read_into(data, memoryview(large)[PAGE:], 600 * PAGE)
 touch_huge(vast, 6)
 libc.prctl(41, 1, 0, 0, 0)  # or the kernel fills up again, in its own time, what has parts missing
