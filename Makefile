@@ -149,6 +149,9 @@ $(BUILD)/tests/kernel_workers: $(addprefix $(BUILD)/tests/,servers.o readings.o)
 $(BUILD)/tests/kernel_mappings: $(BUILD)/tests/readings.o
 $(BUILD)/tests/kernel_unharmed: $(BUILD)/tests/scene.o
 $(addprefix $(BUILD)/tests/,kernel_python kernel_growth kernel_peak kernel_limits): $(BUILD)/tests/pyplay.o
+$(BUILD)/tests/kernel_origins: $(addprefix $(BUILD)/tests/,pyplay.o servers.o summary.o)
+$(BUILD)/tests/kernel_depths: $(BUILD)/tests/summary.o
+$(BUILD)/tests/kernel_truth: $(addprefix $(BUILD)/tests/,summary.o memcg.o)
 
 # Targets are traced, so sanitizers stay out of them. -O2, as programs in production are built, and
 # by gcc, since what is expected of them is what it makes of their functions.
@@ -159,6 +162,8 @@ TARGET_FLAGS := -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror
 ifeq ($(ARCH),x86)
 $(BUILD)/targets/endbr $(BUILD)/targets/endbrxx: TARGET_FLAGS += -fcf-protection=full
 endif
+
+$(BUILD)/targets/depths: TARGET_FLAGS += -fomit-frame-pointer
 
 $(BUILD)/targets/%: tests/targets/%.c | $(BUILD)/targets
 	$(call say,CC,$<)

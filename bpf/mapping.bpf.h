@@ -2,8 +2,9 @@
 /*
  * Which mapping a page came to or went from. The tracepoints of page faults tell the address before
  * the fault is handled; it stands for the changes of RSS until the fault is over. A system call that
- * brings or takes pages without a fault (munmap, madvise, mmap with MAP_POPULATE) has it among its
- * arguments. What else brings pages (io_uring, another task's hands) has none.
+ * brings or takes pages without a fault (munmap, madvise, a read that bypasses the page cache) has it
+ * among its arguments; so has mmap with MAP_POPULATE, or it is where the kernel was seen to find room.
+ * What else brings pages (io_uring, another task's hands) has none.
  *
  * A mapping is found once and remembered, with the count of changes that the kernel keeps of an mm's
  * mappings: as long as that stands still, what lies between its ends is the same mapping. The tree
@@ -17,7 +18,9 @@
 #include "pyspan.bpf.h"
 
 #define TMPFS_MAGIC	0x01021994 /* include/uapi/linux/magic.h */
+#define MAP_FIXED	0x10
 #define MAP_ANONYMOUS	0x20
+#define MAP_FIXED_NOREPLACE 0x100000
 #define PMD_PAGES	512 /* of 4 KiB: a huge page */
 #define EXCEPTION	(-1L) /* pt_regs.orig_ax outside of system calls: arch/x86/entry/entry_64.S */
 
@@ -242,11 +245,14 @@ static __noinline u32 map_find(struct thread_state *ts, struct mm_struct *mm, u6
 			bpf_find_vma(task, addr, map_take, &f, 0) || !f.kind)
 			return 0;
 	}
-	id = map_id(&f, huge);
-	if (!bpf_map_lookup_elem(&growth_maps, &id) && !map_tell(id, &f, huge))
-		return id;
+	id = map_id(&f, false);
+	if (bpf_map_lookup_elem(&growth_maps, &id) || map_tell(id, &f, false))
+		map_remember(ts, &f, changes, id); /* also of a huge page: it may go in parts, or with its mapping */
 	if (!huge)
-		map_remember(ts, &f, changes, id);
+		return id;
+	id = map_id(&f, true);
+	if (!bpf_map_lookup_elem(&growth_maps, &id))
+		map_tell(id, &f, true);
 	return id;
 }
 
@@ -265,12 +271,16 @@ static __noinline u32 map_was(struct thread_state *ts, u64 addr)
 #if defined(__TARGET_ARCH_x86)
 /* arch/x86/entry/syscalls/syscall_64.tbl */
 enum {
+	NR_READ = 0,
 	NR_MMAP = 9,
 	NR_MUNMAP = 11,
 	NR_BRK = 12,
+	NR_PREAD64 = 17,
 	NR_MREMAP = 25,
 	NR_MADVISE = 28,
+	NR_FTRUNCATE = 77,
 	NR_MLOCK = 149,
+	NR_FALLOCATE = 285,
 	NR_MLOCK2 = 325,
 };
 
@@ -282,30 +292,61 @@ static __always_inline long map_syscall(struct task_struct *task)
 	return BPF_CORE_READ(kcompat_user_regs(task), orig_ax);
 }
 
-/* mmap with MAP_POPULATE: the mapping has been made, where is not known yet. */
-static __noinline u32 map_of_mmap(struct thread_state *ts, struct task_struct *task, struct pt_regs *regs,
+/* mmap with MAP_POPULATE: the mapping has been made, and can be found there; 0: nobody knows where. */
+static __always_inline u64 map_place_of_mmap(const struct thread_state *ts, struct pt_regs *regs)
+{
+	u64 hint = BPF_CORE_READ(regs, di);
+
+	if (BPF_CORE_READ(regs, r10) & (MAP_FIXED | MAP_FIXED_NOREPLACE))
+		return hint;
+	return hint ? 0 : ts->room; /* a hint may have been taken, and then no room was sought */
+}
+
+/* What a descriptor of the current task stands for. */
+static __always_inline bool map_of_descriptor(struct map_found *f, struct task_struct *task, u32 fd)
+{
+	struct file *file = NULL;
+	struct file **fds;
+
+	if (fd >= BPF_CORE_READ(task, files, fdt, max_fds))
+		return false;
+	fds = BPF_CORE_READ(task, files, fdt, fd);
+	if (bpf_probe_read_kernel(&file, sizeof(file), fds + fd) || !file)
+		return false;
+	map_of_file(f, file);
+	return true;
+}
+
+/* Of calls that say what it is, if not where. */
+static __noinline u32 map_of_call(struct thread_state *ts, struct task_struct *task, struct pt_regs *regs,
 	bool huge)
 {
 	struct map_found f = {.ts = ts};
-	struct file *file = NULL;
-	u32 fd = BPF_CORE_READ(regs, r8), id;
-	struct file **fds;
+	bool mmaps = map_syscall(task) == NR_MMAP;
+	u32 fd = mmaps ? BPF_CORE_READ(regs, r8) : BPF_CORE_READ(regs, di), id;
 
-	if (BPF_CORE_READ(regs, r10) & MAP_ANONYMOUS) {
+	if (mmaps && BPF_CORE_READ(regs, r10) & MAP_ANONYMOUS) {
 		f.kind = RT_MAP_ANON;
 		f.size_class = map_size_class(BPF_CORE_READ(regs, si));
-	} else {
-		if (fd >= BPF_CORE_READ(task, files, fdt, max_fds))
-			return 0;
-		fds = BPF_CORE_READ(task, files, fdt, fd);
-		if (bpf_probe_read_kernel(&file, sizeof(file), fds + fd) || !file)
-			return 0;
-		map_of_file(&f, file);
+	} else if (!map_of_descriptor(&f, task, fd)) {
+		return 0;
 	}
 	id = map_id(&f, huge);
 	if (!bpf_map_lookup_elem(&growth_maps, &id))
 		map_tell(id, &f, huge);
 	return id;
+}
+
+/* Is it of the system call that the thread is in now? Not for sure: another one before it may have been
+ * made by the same instruction. That matters where one faults and the next does not: a read that bypasses
+ * the page cache. */
+static __always_inline bool fault_is_of(const struct thread_state *ts, struct pt_regs *regs, long nr)
+{
+	if (!ts->fault || ts->fault_nr != nr || ts->fault_sp != BPF_CORE_READ(regs, sp) ||
+		ts->fault_ip != BPF_CORE_READ(regs, ip))
+		return false;
+	return (nr != NR_READ && nr != NR_PREAD64) ||
+	       ts->fault - BPF_CORE_READ(regs, si) < BPF_CORE_READ(regs, dx);
 }
 
 /* The group of mappings that a change of the current thread's own is of; 0: not known. */
@@ -323,14 +364,21 @@ static __noinline u32 map_of_change(struct thread_state *ts, struct mm_struct *m
 	if (nr == EXCEPTION)
 		return map_find(ts, mm, ts->fault, huge);
 	regs = kcompat_user_regs(task);
-	if (ts->fault && ts->fault_nr == nr && delta > 0 && ts->fault_sp == BPF_CORE_READ(regs, sp) &&
-		ts->fault_ip == BPF_CORE_READ(regs, ip)) {
+	if (delta > 0 && fault_is_of(ts, regs, nr)) {
 		addr = ts->fault;
 	} else if (nr == NR_MMAP && delta > 0) {
-		return map_of_mmap(ts, task, regs, huge);
+		addr = map_place_of_mmap(ts, regs);
+		id = addr ? map_find(ts, mm, addr, huge) : 0;
+		return id ? id : map_of_call(ts, task, regs, huge);
+	} else if (nr == NR_FALLOCATE || nr == NR_FTRUNCATE) {
+		return map_of_call(ts, task, regs, false);
 	} else if (nr == NR_MUNMAP || nr == NR_MADVISE || nr == NR_MREMAP || nr == NR_MLOCK ||
-		   nr == NR_MLOCK2 || nr == NR_BRK || nr == NR_MMAP) {
+		   nr == NR_MLOCK2 || nr == NR_MMAP) {
 		addr = BPF_CORE_READ(regs, di);
+	} else if (nr == NR_BRK) {
+		addr = BPF_CORE_READ(mm, start_brk); /* what it gets is the end of what stays */
+	} else if ((nr == NR_READ || nr == NR_PREAD64) && delta > 0) {
+		addr = BPF_CORE_READ(regs, si);
 	}
 	if (!addr)
 		return 0;
@@ -364,6 +412,23 @@ static __always_inline int note_fault(u64 addr)
 	}
 	return 0;
 }
+
+/* Room for a mapping was found there. Where it is to be aligned, this is more than it takes, at both
+ * ends, but less than twice as much: what is in the middle is of the mapping. */
+static __always_inline int note_room(u64 addr, u64 length)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread_state *ts;
+
+	if (!task->mm)
+		return 0;
+	ts = bpf_task_storage_get(&threads, task, 0, 0);
+	if (!ts || !ts->mm)
+		ts = thread_get(task, task->mm);
+	if (ts && ts->mm == (u64)task->mm)
+		ts->room = addr + length / 2;
+	return 0;
+}
 #else
 static __always_inline u32 map_of_change(struct thread_state *ts, struct mm_struct *mm, s64 delta)
 {
@@ -371,6 +436,11 @@ static __always_inline u32 map_of_change(struct thread_state *ts, struct mm_stru
 }
 
 static __always_inline int note_fault(u64 addr)
+{
+	return 0;
+}
+
+static __always_inline int note_room(u64 addr, u64 length)
 {
 	return 0;
 }

@@ -209,6 +209,13 @@ static __always_inline bool maps_step_page(struct task_struct *task)
 	       BPF_CORE_READ(utask, xol_vaddr) == BPF_CORE_READ(kcompat_user_regs(task), ip);
 }
 
+/* Memory is short, and the current task takes back some, of whomever: not what its program gives back.
+ * (madvise can: that has none of this.) */
+static __always_inline bool reclaims(struct task_struct *task)
+{
+	return task->reclaim_state;
+}
+
 static __always_inline void account(struct mm_state *st, u32 kind, s64 delta, bool own,
 	bool footprint, u64 now)
 {
@@ -317,6 +324,7 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 	 * is the one before that. */
 	if (!own && !kthread && tgid == lk.st->tgid)
 		return 0;
+	own = own && !reclaims(task);
 	/* before the walk: a task on another CPU that adds all up until then takes it for its own */
 	delta = forget_value(delta_of_event(mm, task, lk.st, kind));
 	__sync_fetch_and_add(&lk.st->begun, 1);
@@ -356,6 +364,13 @@ SEC("tp_btf/page_fault_kernel")
 int BPF_PROG(on_kernel_fault, unsigned long address)
 {
 	return note_fault(address);
+}
+
+/* An address with lowest bits set is an error. */
+SEC("tp_btf/vm_unmapped_area")
+int BPF_PROG(on_room, unsigned long addr, struct vm_unmapped_area_info *info)
+{
+	return addr & ((1UL << page_shift) - 1) ? 0 : note_room(addr, info->length);
 }
 
 /* A look at the current thread between two changes of its RSS; `python`: at its Python stack, too. */

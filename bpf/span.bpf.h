@@ -140,6 +140,7 @@ struct thread_state {
 	u64 fault; /* address of the last fault; 0: there was none, */
 	u64 fault_ip, fault_sp;
 	long fault_nr; /* and the system call amid which it was */
+	u64 room; /* an address in the mapping that was made last, where the kernel has chosen it */
 	struct py_quick py;
 	u64 py_cold[PY_COLD]; /* code objects of functions that nobody wants: see pyspan.bpf.h */
 	struct span spans[RT_CHUNK_SPANS];

@@ -31,7 +31,8 @@ struct session {
 	bool multi;
 	bool python;
 	bool per_cpu_areas; /* their offsets can be found, and from 6.2 on are needed */
-	bool faults; /* there are tracepoints that tell of page faults (not on arm64) */
+	bool faults; /* there are tracepoints that tell of page faults (not on arm64), */
+	bool room;   /* and of where new mappings are */
 	bool direct; /* BPF can read kernel memory without a helper (6.2, with uprobe_multi 6.6) */
 	int cpus;
 };
@@ -50,6 +51,7 @@ static void look_into_btf(struct session *s)
 		return;
 	s->direct = s->multi && btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	s->faults = btf__find_by_name_kind(btf, "btf_trace_page_fault_user", BTF_KIND_TYPEDEF) > 0;
+	s->room = s->faults && btf__find_by_name_kind(btf, "btf_trace_vm_unmapped_area", BTF_KIND_TYPEDEF) > 0;
 	btf__free(btf);
 }
 
@@ -98,6 +100,7 @@ static void set_knobs(struct session *s, const struct session_config *config)
 	bpf->rodata->rss_batch = online > 16 ? (int)online * 2 : 32;
 	bpf_program__set_autoload(bpf->progs.on_user_fault, config->growth && s->faults);
 	bpf_program__set_autoload(bpf->progs.on_kernel_fault, config->growth && s->faults);
+	bpf_program__set_autoload(bpf->progs.on_room, config->growth && s->room);
 	set_limits(bpf, &config->limits);
 	if (!config->growth)
 		leave_out_growth(bpf);

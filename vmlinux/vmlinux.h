@@ -194,6 +194,7 @@ struct task_struct {
 	void *stack;
 	struct files_struct *files;
 	int pagefault_disabled;
+	struct reclaim_state *reclaim_state;
 	char comm[16];
 };
 
@@ -241,6 +242,10 @@ struct vm_area_struct {
 	long unsigned int vm_start, vm_end;
 	struct file *vm_file;
 	struct anon_vma_name *anon_name;
+};
+
+struct vm_unmapped_area_info {
+	long unsigned int length;
 };
 
 struct bpf_raw_tracepoint_args;
