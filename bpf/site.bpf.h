@@ -67,8 +67,9 @@ static __always_inline void handle_entry(struct look *lk, u32 func_flags)
 }
 
 /* All probes of functions come here. `sp` is the stack pointer as it is at the function's entry;
- * `direct`: this is loaded only where kernel memory can be read without a helper. */
-static __always_inline int on_site(u64 cookie, u64 sp, bool direct)
+ * `direct`: this is loaded only where kernel memory can be read without a helper. Is the process
+ * traced? */
+static __always_inline bool on_site(u64 cookie, u64 sp, bool direct)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct mm_struct *mm = task->mm;
@@ -80,10 +81,10 @@ static __always_inline int on_site(u64 cookie, u64 sp, bool direct)
 
 	lk.ts = thread_get(task, mm);
 	if (!lk.ts)
-		return 0;
+		return false;
 	lk.st = mm_of(mm);
 	if (!lk.st)
-		return 0;
+		return false;
 	lk.now = bpf_ktime_get_ns();
 	lk.equal = site == RT_SITE_ENTRY;
 	if (direct)
@@ -91,7 +92,7 @@ static __always_inline int on_site(u64 cookie, u64 sp, bool direct)
 	else
 		ret = rss_read(mm, task, lk.st, pages);
 	if (!look_take(&lk, ret, pages))
-		return 0;
+		return true;
 	lk.ts->busy = 1;
 	lk.flags = forget_value(lk.flags);
 	lk.equal = forget_value(lk.equal);
@@ -113,7 +114,7 @@ static __always_inline int on_site(u64 cookie, u64 sp, bool direct)
 		lk.st->row_total = rss_total(pages);
 	look_done(&lk, 0);
 	lk.ts->busy = 0;
-	return 0;
+	return true;
 }
 
 #endif
