@@ -93,22 +93,6 @@ int install_python(struct rt_py_install *ctx)
 
 /* --- probed instructions ------------------------------------------------------------------------- */
 
-static __always_inline void function_hit(u64 cookie, u64 sp, bool direct)
-{
-	u32 flags = RT_COOKIE_FLAGS(cookie), class = RT_COST_FUNCTION;
-	u64 since;
-
-	if (flags & RT_FN_STEPPED)
-		class = RT_COST_FUNCTION_STEPPED;
-	else if (flags & RT_FN_NOP5)
-		class = RT_COST_FUNCTION_NOP5;
-	since = forget_value(cost_begin(class));
-	if (on_site(cookie, sp, direct))
-		cost_end(class, since);
-	else
-		cost_end_other(class, since);
-}
-
 SEC("uprobe")
 int on_function(struct pt_regs *ctx)
 {
@@ -310,13 +294,6 @@ static __always_inline void look_at_change(struct look *lk, struct rt_py *py, st
 	ts->own_changes++;
 }
 
-/* Timed apart from the change that it belongs to, since it is so much dearer. */
-static __always_inline void sample_after_change(const struct look *lk, struct mm_struct *mm)
-{
-	if (growth_on && lk->ts && lk->ts->mm == (u64)mm)
-		sample_at_change(lk->ts, lk->st);
-}
-
 SEC("tp_btf/rss_stat")
 int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 {
@@ -362,8 +339,9 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 		cost_end(RT_COST_RSS_STAT, since);
 	else
 		cost_end_other(RT_COST_RSS_STAT, since);
-	if (own && !footprint && delta > 0)
-		sample_after_change(&lk, mm);
+	/* timed apart from the change that it belongs to, since it is so much dearer */
+	if (growth_on && own && !footprint && delta > 0 && lk.ts && lk.ts->mm == (u64)mm)
+		sample_at_change(lk.ts, lk.st);
 	if (!step_pages)
 		return 0;
 	moved = rss_total(lk.st->cur) - lk.st->row_total;

@@ -3,6 +3,7 @@
 #ifndef SITE_BPF_H
 #define SITE_BPF_H
 
+#include "cost.bpf.h"
 #include "pyspan.bpf.h"
 
 static __always_inline void handle_ret(struct look *lk)
@@ -115,6 +116,22 @@ static __always_inline bool on_site(u64 cookie, u64 sp, bool direct)
 	look_done(&lk, 0);
 	lk.ts->busy = 0;
 	return true;
+}
+
+static __always_inline void function_hit(u64 cookie, u64 sp, bool direct)
+{
+	u32 flags = RT_COOKIE_FLAGS(cookie), class = RT_COST_FUNCTION;
+	u64 since;
+
+	if (flags & RT_FN_STEPPED)
+		class = RT_COST_FUNCTION_STEPPED;
+	else if (flags & RT_FN_NOP5)
+		class = RT_COST_FUNCTION_NOP5;
+	since = forget_value(cost_begin(class));
+	if (on_site(cookie, sp, direct))
+		cost_end(class, since);
+	else
+		cost_end_other(class, since);
 }
 
 #endif

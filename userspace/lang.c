@@ -152,7 +152,7 @@ static const char *const texts[TEXT_COUNT_][2] = {
 	[TEXT_LOSS_0 + RT_LOSS_PY_WALK] = { "未能读完的Python栈", "Python stacks not read to their end" },
 	[TEXT_LOSS_0 + RT_LOSS_NODE] = { "增长位置过多", "too many places of growth" },
 	[TEXT_LOSS_0 + RT_LOSS_SAMPLE] = { "未能取样的调用栈", "stacks that were not sampled" },
-	[TEXT_LOSS_0 + RT_LOSS_LIMIT] = { "因 --max-overhead 未取样的调用栈", "stacks not sampled because of --max-overhead" },
+	[TEXT_LOSS_0 + RT_LOSS_LIMIT] = { "因 --max-overhead 未取样的调用栈", "stacks not sampled (--max-overhead)" },
 	[TEXT_LOSS_0 + RT_LOSS_CELL] = { "增长计数过多", "too many counts of growth" },
 	[TEXT_LOSS_0 + RT_LOSS_PY_CODE] = { "Python函数过多", "too many Python functions" },
 };

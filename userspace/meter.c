@@ -119,10 +119,12 @@ static void say_above(struct meter *m)
 	if (m->said)
 		return;
 	m->said = true;
-	log_warn("tracing takes %.3g %% of the CPU time of the traced processes, more than --max-overhead %g "
-		 "(%.3g %% are for %s): %s", percent, m->limit, most_percent, most,
-		m->samples ? "native stacks are not sampled until it is less; what grows meanwhile is \"not sampled\""
-			   : "there is nothing that could be left out; fewer or rarer probes would cost less");
+	log_warn("tracing takes %.3g %% of the CPU time of the traced processes, more than "
+		 "--max-overhead %g (%.3g %% for %s): %s",
+		percent, m->limit, most_percent, most,
+		m->samples ? "native stacks are not sampled until it is well below; what grows "
+			     "meanwhile is shown as not sampled"
+			   : "there are no samples to leave out; fewer probes would cost less");
 }
 
 static void set_samples(struct meter *m, bool off, uint64_t now_ns)

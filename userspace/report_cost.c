@@ -27,7 +27,8 @@ static double percent(const struct run_costs *costs, double ns)
 	return costs->cpu_ns ? 100 * ns / (double)costs->cpu_ns : 0;
 }
 
-static void print_class(enum lang lang, const struct run_costs *costs, enum rt_cost_class class, struct table *t)
+static void print_class(enum lang lang, const struct run_costs *costs, enum rt_cost_class class,
+	struct table *t)
 {
 	const struct rt_cost *c = &costs->programs[class];
 	uint64_t runs = overhead_runs(c), trap = overhead_trap_ns(class, costs->trap_ns);

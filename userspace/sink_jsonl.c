@@ -289,7 +289,8 @@ static int jsonl__process(void *ctx, const struct proc *p)
 	return end_line(j);
 }
 
-static void put_func(struct jsonl *j, const struct run_costs *costs, const struct func_stat *f, bool first)
+static void put_func(struct jsonl *j, const struct run_costs *costs, const struct func_stat *f,
+	bool first)
 {
 	put_u64(j, first ? "{\"id\":" : ",{\"id\":", f->func->id);
 	put_str(j, ",\"name\":", f->func->name ? f->func->name : "");

@@ -23,7 +23,8 @@ static void put_percent(struct jsonl *j, const char *key, double percent)
 	out__fmt(j->out, "%.4f", percent);
 }
 
-static void put_class(struct jsonl *j, const struct run_costs *costs, enum rt_cost_class class, bool first)
+static void put_class(struct jsonl *j, const struct run_costs *costs, enum rt_cost_class class,
+	bool first)
 {
 	const struct rt_cost *c = &costs->programs[class];
 	uint64_t trap = overhead_trap_ns(class, costs->trap_ns);
