@@ -15,6 +15,7 @@
 #ifndef MAPPING_BPF_H
 #define MAPPING_BPF_H
 
+#include "cost.bpf.h"
 #include "pyspan.bpf.h"
 
 #define TMPFS_MAGIC	0x01021994 /* include/uapi/linux/magic.h */
@@ -392,6 +393,7 @@ static __always_inline int note_fault(u64 addr)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct mm_struct *mm = task->mm;
 	struct thread_state *ts;
+	u64 since;
 
 	/* one that is not handled: somebody only looks whether memory is there, as this tool does */
 	if (!mm || task->pagefault_disabled)
@@ -404,12 +406,15 @@ static __always_inline int note_fault(u64 addr)
 		ts = thread_get(task, mm);
 	if (!ts)
 		return 0;
+	/* not before: faults of all others come here, too, and are not to pay for being counted */
+	since = cost_begin(RT_COST_FAULT);
 	ts->fault = addr;
 	ts->fault_nr = map_syscall(task);
 	if (ts->fault_nr != EXCEPTION) {
 		ts->fault_sp = BPF_CORE_READ(kcompat_user_regs(task), sp);
 		ts->fault_ip = BPF_CORE_READ(kcompat_user_regs(task), ip);
 	}
+	cost_end(RT_COST_FAULT, since);
 	return 0;
 }
 

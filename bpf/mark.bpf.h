@@ -164,8 +164,9 @@ static __always_inline bool mark_find(struct pt_regs *ctx, u64 cookie, struct ma
 	return mark_find_c(ctx, cookie, text);
 }
 
-/* A look like that at any probed instruction, so that what has ended before comes before it. */
-static __always_inline int on_marker(struct pt_regs *ctx, u64 cookie)
+/* A look like that at any probed instruction, so that what has ended before comes before it. Is the
+ * process traced? */
+static __always_inline bool on_marker(struct pt_regs *ctx, u64 cookie)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct mm_struct *mm = task->mm;
@@ -175,14 +176,16 @@ static __always_inline int on_marker(struct pt_regs *ctx, u64 cookie)
 	s64 pages[MM_KINDS];
 
 	lk.st = mm_of(mm);
-	if (!lk.st || !mark_find(ctx, cookie, &text))
-		return 0;
+	if (!lk.st)
+		return false;
+	if (!mark_find(ctx, cookie, &text))
+		return true;
 	lk.ts = thread_get(task, mm);
 	if (!lk.ts)
-		return 0;
+		return false;
 	lk.now = bpf_ktime_get_ns();
 	if (!look_snapshot(&lk, mm, task, pages))
-		return 0;
+		return true;
 	lk.ts->busy = 1;
 	lk.flags = forget_value(lk.flags);
 	py = look_python(&lk, task, false);
@@ -198,7 +201,7 @@ static __always_inline int on_marker(struct pt_regs *ctx, u64 cookie)
 		look_settle(&lk, task, py, 0);
 	look_done(&lk, 0);
 	lk.ts->busy = 0;
-	return 0;
+	return true;
 }
 
 #endif

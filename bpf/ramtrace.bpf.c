@@ -12,6 +12,7 @@
  *	mapping.bpf.h, growth.bpf.h, sample.bpf.h where in the program each page came or went
  *	site.bpf.h  what happens at a probed instruction
  *	mark.bpf.h  and where the program says itself that it has come to something
+ *	cost.bpf.h, cputime.bpf.h what all this takes, and of how much
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -22,6 +23,7 @@
 #include "pyentry.bpf.h"
 #include "sample.bpf.h"
 #include "cost.bpf.h"
+#include "cputime.bpf.h"
 #include "site.bpf.h"
 #include "mark.bpf.h"
 
@@ -94,10 +96,7 @@ int install_python(struct rt_py_install *ctx)
 SEC("uprobe")
 int on_function(struct pt_regs *ctx)
 {
-	u64 since = forget_value(cost_begin(RT_COST_FUNCTION));
-
-	on_site(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx), false);
-	cost_end(RT_COST_FUNCTION, since);
+	function_hit(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx), false);
 	return 0;
 }
 
@@ -105,10 +104,7 @@ int on_function(struct pt_regs *ctx)
 SEC("uprobe")
 int on_function_direct(struct pt_regs *ctx)
 {
-	u64 since = forget_value(cost_begin(RT_COST_FUNCTION));
-
-	on_site(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx), true);
-	cost_end(RT_COST_FUNCTION, since);
+	function_hit(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx), true);
 	return 0;
 }
 
@@ -116,10 +112,7 @@ int on_function_direct(struct pt_regs *ctx)
 SEC("uretprobe")
 int on_uretprobe(struct pt_regs *ctx)
 {
-	u64 since = forget_value(cost_begin(RT_COST_FUNCTION));
-
-	on_site(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx) - sizeof(long), false);
-	cost_end(RT_COST_FUNCTION, since);
+	function_hit(bpf_get_attach_cookie(ctx), PT_REGS_SP(ctx) - sizeof(long), false);
 	return 0;
 }
 
@@ -127,8 +120,11 @@ int on_uretprobe(struct pt_regs *ctx)
 SEC("uprobe")
 int on_python_entry(struct pt_regs *ctx)
 {
-	u64 what = bpf_get_attach_cookie(ctx), first = PT_REGS_PARM1(ctx), arg = PT_REGS_PARM2(ctx);
-	u64 since = forget_value(cost_begin(RT_COST_PYTHON_ENTRY));
+	u64 cookie = bpf_get_attach_cookie(ctx), first = PT_REGS_PARM1(ctx), arg = PT_REGS_PARM2(ctx);
+	u64 what = cookie & ~(u64)RT_PY_STEPPED, since;
+	u32 class = cookie & RT_PY_STEPPED ? RT_COST_PYTHON_STEPPED : RT_COST_PYTHON_ENTRY;
+
+	since = forget_value(cost_begin(class));
 
 	/* both are read: the verifier lets no pointer to a register be chosen */
 	barrier_var(first);
@@ -136,7 +132,7 @@ int on_python_entry(struct pt_regs *ctx)
 	if (what == RT_PY_FRAME_FIRST || what == RT_PY_CODE)
 		arg = first;
 	on_python_function(PT_REGS_SP(ctx), arg, what);
-	cost_end(RT_COST_PYTHON_ENTRY, since);
+	cost_end(class, since);
 	return 0;
 }
 
@@ -144,7 +140,15 @@ int on_python_entry(struct pt_regs *ctx)
 SEC("uprobe")
 int on_mark(struct pt_regs *ctx)
 {
-	return on_marker(ctx, bpf_get_attach_cookie(ctx));
+	u64 cookie = bpf_get_attach_cookie(ctx), since;
+	u32 class = cookie & RT_MARK_STEPPED ? RT_COST_MARK_STEPPED : RT_COST_MARK;
+
+	since = forget_value(cost_begin(class));
+	if (on_marker(ctx, cookie))
+		cost_end(class, since);
+	else
+		cost_end_other(class, since);
+	return 0;
 }
 
 /* The dynamic linker's list of mapped files has changed: _dl_debug_state of ld.so. */
@@ -295,8 +299,6 @@ static __always_inline void look_at_change(struct look *lk, struct rt_py *py, st
 		ts->pages.returned[kind & 3] -= delta;
 	look_done(lk, 1);
 	ts->own_changes++;
-	if (growth_on && delta > 0)
-		sample_at_change(ts, lk->st);
 }
 
 SEC("tp_btf/rss_stat")
@@ -342,7 +344,13 @@ int BPF_PROG(on_rss_stat, struct mm_struct *mm, int member)
 		look_at_change(&lk, py, mm, kind, footprint ? 0 : delta, delta);
 	account(lk.st, kind, delta, own, footprint, lk.now);
 	tree_add(kind, delta);
-	cost_end(RT_COST_RSS_STAT, since);
+	if (own)
+		cost_end(RT_COST_RSS_STAT, since);
+	else
+		cost_end_other(RT_COST_RSS_STAT, since);
+	/* timed apart from the change that it belongs to, since it is so much dearer */
+	if (growth_on && own && !footprint && delta > 0 && lk.ts && lk.ts->mm == (u64)mm)
+		sample_at_change(lk.ts, lk.st);
 	if (!step_pages)
 		return 0;
 	moved = rss_total(lk.st->cur) - lk.st->row_total;
@@ -373,7 +381,8 @@ int BPF_PROG(on_room, unsigned long addr, struct vm_unmapped_area_info *info)
 	return addr & ((1UL << page_shift) - 1) ? 0 : note_room(addr, info->length);
 }
 
-/* A look at the current thread between two changes of its RSS; `python`: at its Python stack, too. */
+/* A look at the current thread between two changes of its RSS; `python`: at its Python stack, too.
+ * 0: it is not traced. */
 static __noinline int look_between(struct task_struct *task, bool python)
 {
 	struct look lk = {.func = RT_NO_FUNC};
@@ -388,11 +397,13 @@ static __noinline int look_between(struct task_struct *task, bool python)
 		if (bpf_map_lookup_elem(&pys, &tgid))
 			lk.ts = thread_get(task, mm);
 	}
-	if (!lk.ts || lk.ts->busy || !mm || lk.ts->mm != (u64)mm)
+	if (!lk.ts || !mm || lk.ts->mm != (u64)mm)
 		return 0;
 	lk.st = mm_of(mm);
-	if (!lk.st || (!lk.ts->depth && !lk.st->py))
+	if (!lk.st)
 		return 0;
+	if (lk.ts->busy || (!lk.ts->depth && !lk.st->py))
+		return 1;
 	if (python)
 		py = look_python(&lk, task, true);
 	if (!lk.ts->depth && !py)
@@ -405,7 +416,7 @@ static __noinline int look_between(struct task_struct *task, bool python)
 		look_settle(&lk, task, py, 0);
 done:
 	look_done(&lk, 0);
-	return 0;
+	return 1;
 }
 
 /* A switch is a look: it bounds how late the end of a span is noticed. */
@@ -414,8 +425,10 @@ int BPF_PROG(on_switch)
 {
 	u64 since = forget_value(cost_begin(RT_COST_SWITCH));
 
-	look_between(bpf_get_current_task_btf(), true);
-	cost_end(RT_COST_SWITCH, since);
+	if (look_between(bpf_get_current_task_btf(), true))
+		cost_end(RT_COST_SWITCH, since);
+	else
+		cost_end_other(RT_COST_SWITCH, since);
 	return 0;
 }
 
@@ -423,7 +436,8 @@ int BPF_PROG(on_switch)
 SEC("tp_btf/signal_deliver")
 int BPF_PROG(on_signal)
 {
-	return look_between(bpf_get_current_task_btf(), false);
+	look_between(bpf_get_current_task_btf(), false);
+	return 0;
 }
 
 /* --- life of processes --------------------------------------------------------------------------- */
@@ -541,6 +555,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 
 	if (!ps)
 		return 0;
+	cpu_time_ends(task);
 	now = bpf_ktime_get_ns();
 	key = ps->mm;
 	st = bpf_map_lookup_elem(&mms, &key);

@@ -331,6 +331,7 @@ enum rt_py_entry {
 	RT_PY_FRAME = 1,       /* the frame as its second, */
 	RT_PY_FRAME_FIRST = 2, /* or, up to 3.8, as its first, */
 	RT_PY_CODE = 3,	       /* the code object as its first */
+	RT_PY_STEPPED = 0x80,  /* beside one of these: the probed instruction is single-stepped */
 };
 #define RT_FNV_OFFSET 0xcbf29ce484222325ULL
 #define RT_FNV_PRIME  0x100000001b3ULL
@@ -464,24 +465,37 @@ enum rt_loss {
 	RT_LOSS_CELL = 11,	 /* too many places, mappings or threads: it is charged to RT_NODE_REST */
 	RT_LOSS_SAMPLE = 12,	 /* stacks that found no room in the ring: what they stand for is charged
 				  * to RT_NODE_REST */
-	RT_LOSS_MAX = 13,
+	RT_LOSS_LIMIT = 13,	 /* stacks that were not sampled, because of --max-overhead: their growth is
+				  * charged to RT_NODE_REST */
+	RT_LOSS_MAX = 14,
 };
 
 /* Programs that time themselves: one run in RT_COST_EVERY, on each CPU. */
 #define RT_COST_EVERY 64
 
+/* By the event, and by what the trap on the probed instruction is: that decides what it costs. */
 enum rt_cost_class {
 	RT_COST_RSS_STAT = 0,	  /* changes of RSS of traced processes */
-	RT_COST_FUNCTION = 1,	  /* entries and exits of functions */
-	RT_COST_SWITCH = 2,	  /* each of the machine */
-	RT_COST_PYTHON_ENTRY = 3, /* entries of CPython's own functions */
-	RT_COST_MAX = 4,
+	RT_COST_FUNCTION = 1,	  /* entries and exits of functions, on instructions that are emulated */
+	RT_COST_SWITCH = 2,	  /* of threads */
+	RT_COST_PYTHON_ENTRY = 3, /* entries of CPython's own functions, likewise */
+	RT_COST_FUNCTION_NOP5 = 4,
+	RT_COST_FUNCTION_STEPPED = 5,
+	RT_COST_PYTHON_STEPPED = 6,
+	RT_COST_MARK = 7, /* markers */
+	RT_COST_MARK_STEPPED = 8,
+	RT_COST_FAULT = 9,   /* page faults, where growth is attributed */
+	RT_COST_SAMPLE = 10, /* copies of native stacks: each is timed */
+	RT_COST_MAX = 11,
 };
 
 struct rt_cost {
 	__u64 runs;
-	__u64 sampled; /* runs that were timed, */
+	__u64 sampled; /* runs in traced processes that were timed, */
 	__u64 ns;      /* and what they took */
+	/* of the runs, those in others: they are not traced, or do something to one that is */
+	__u64 others;
+	__u64 others_sampled, others_ns;
 };
 
 /* Checkpoints of one function. */
@@ -516,6 +530,7 @@ enum rt_func_flags {
 	RT_FN_STEPPED = 1 << 4,	     /* this site's instruction is single-stepped */
 	RT_FN_URETPROBE = 1 << 5,    /* the return address is about to be replaced by the kernel */
 	RT_FN_TAIL_PROBED = 1 << 6,  /* this site always jumps to the entry of a probed function */
+	RT_FN_NOP5 = 1 << 7,	     /* this site's instruction is a nop of five bytes */
 };
 
 _Static_assert(sizeof(struct rt_snapshot) == 32, "the wire must not change");

@@ -10,10 +10,13 @@
 #ifndef SAMPLE_BPF_H
 #define SAMPLE_BPF_H
 
+#include "cost.bpf.h"
 #include "growth.bpf.h"
 
 /* At least so many between two samples of a thread; 0: none are taken. Set by the loader at any time. */
 __u64 sample_ns;
+/* --max-overhead is exceeded: what a sample would stand for goes to where no sample is. */
+__u32 samples_off;
 
 static __always_inline s64 sample_pages(const struct own_pages *now, const struct own_pages *then)
 {
@@ -82,6 +85,15 @@ static __always_inline void sample_changes(struct rt_stack *ev, const struct own
 	*then = *now;
 }
 
+static __always_inline void sample_left_out(struct thread_state *ts, const struct mm_state *st,
+	struct own_pages *now)
+{
+	struct rt_cell_key key = {.serial = st->serial, .kind = RT_CELL_STACK, .at = RT_NODE_REST};
+
+	cell_add(now, &ts->sampled, &key);
+	count_loss(RT_LOSS_LIMIT);
+}
+
 /* After a change of the current thread's own. (Not static: see py_look_up.) */
 __noinline int sample_at_change(struct thread_state *ts, struct mm_state *st)
 {
@@ -99,6 +111,10 @@ __noinline int sample_at_change(struct thread_state *ts, struct mm_state *st)
 	if (ns - ts->sample_ns < sample_ns)
 		return 0;
 	ts->sample_ns = ns;
+	if (samples_off) {
+		sample_left_out(ts, st, &now);
+		return 0;
+	}
 	pending = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
 	ev = pending + sizeof(*ev) < ring_limit ? bpf_ringbuf_reserve(&ring, sizeof(*ev), 0) : NULL;
 	if (!ev) {
@@ -120,6 +136,7 @@ __noinline int sample_at_change(struct thread_state *ts, struct mm_state *st)
 	ev->bytes = sample_copy(ev, sp);
 	bpf_ringbuf_submit(ev, pending >= ring_wake && pending < ring_wake + sizeof(*ev) ?
 				       BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	cost_add(RT_COST_SAMPLE, bpf_ktime_get_ns() - ns);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #ifndef SITE_BPF_H
 #define SITE_BPF_H
 
+#include "cost.bpf.h"
 #include "pyspan.bpf.h"
 
 static __always_inline void handle_ret(struct look *lk)
@@ -67,8 +68,9 @@ static __always_inline void handle_entry(struct look *lk, u32 func_flags)
 }
 
 /* All probes of functions come here. `sp` is the stack pointer as it is at the function's entry;
- * `direct`: this is loaded only where kernel memory can be read without a helper. */
-static __always_inline int on_site(u64 cookie, u64 sp, bool direct)
+ * `direct`: this is loaded only where kernel memory can be read without a helper. Is the process
+ * traced? */
+static __always_inline bool on_site(u64 cookie, u64 sp, bool direct)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct mm_struct *mm = task->mm;
@@ -80,10 +82,10 @@ static __always_inline int on_site(u64 cookie, u64 sp, bool direct)
 
 	lk.ts = thread_get(task, mm);
 	if (!lk.ts)
-		return 0;
+		return false;
 	lk.st = mm_of(mm);
 	if (!lk.st)
-		return 0;
+		return false;
 	lk.now = bpf_ktime_get_ns();
 	lk.equal = site == RT_SITE_ENTRY;
 	if (direct)
@@ -91,7 +93,7 @@ static __always_inline int on_site(u64 cookie, u64 sp, bool direct)
 	else
 		ret = rss_read(mm, task, lk.st, pages);
 	if (!look_take(&lk, ret, pages))
-		return 0;
+		return true;
 	lk.ts->busy = 1;
 	lk.flags = forget_value(lk.flags);
 	lk.equal = forget_value(lk.equal);
@@ -113,7 +115,23 @@ static __always_inline int on_site(u64 cookie, u64 sp, bool direct)
 		lk.st->row_total = rss_total(pages);
 	look_done(&lk, 0);
 	lk.ts->busy = 0;
-	return 0;
+	return true;
+}
+
+static __always_inline void function_hit(u64 cookie, u64 sp, bool direct)
+{
+	u32 flags = RT_COOKIE_FLAGS(cookie), class = RT_COST_FUNCTION;
+	u64 since;
+
+	if (flags & RT_FN_STEPPED)
+		class = RT_COST_FUNCTION_STEPPED;
+	else if (flags & RT_FN_NOP5)
+		class = RT_COST_FUNCTION_NOP5;
+	since = forget_value(cost_begin(class));
+	if (on_site(cookie, sp, direct))
+		cost_end(class, since);
+	else
+		cost_end_other(class, since);
 }
 
 #endif

@@ -18,6 +18,7 @@ static inline bool type_is(const char *type, const json_t *v)
 		(!strcmp(type, "array") && json_is_array(v)) ||
 		(!strcmp(type, "string") && json_is_string(v)) ||
 		(!strcmp(type, "integer") && json_is_integer(v)) ||
+		(!strcmp(type, "number") && json_is_number(v)) ||
 		(!strcmp(type, "boolean") && json_is_boolean(v)) ||
 		(!strcmp(type, "null") && json_is_null(v));
 }

@@ -337,8 +337,9 @@ Test(fact, counters_come_back_however_many)
 
 Test(fact, what_programs_and_traps_took_is_kept)
 {
-	struct fact f = { REC_COUNTERS, .counters = { .costs = { { 640, 10, 2500 }, { 0 }, { 64, 1, 90 } },
-				  .trap_ns = { 300, 700, 9000, 0 } } };
+	struct fact f = { REC_COUNTERS, .counters = { .costs = { { 640, 10, 2500, 64, 2, 90 }, { 0 }, { 64, 1, 90 } },
+				  .trap_ns = { 300, 700, 9000, 0 }, .cpu_ns = 123456789,
+				  .limit = { 30000, 4, 50000, 6 } } };
 	struct wire w = { 0 };
 	struct fact back;
 
@@ -346,8 +347,25 @@ Test(fact, what_programs_and_traps_took_is_kept)
 	cr_assert_eq(fact__decode(&w.rec, &back), 0);
 	cr_assert_arr_eq(back.counters.costs, f.counters.costs, sizeof(f.counters.costs));
 	cr_assert_arr_eq(back.counters.trap_ns, f.counters.trap_ns, sizeof(f.counters.trap_ns));
+	cr_assert_eq(back.counters.cpu_ns, f.counters.cpu_ns);
+	cr_assert_arr_eq(&back.counters.limit, &f.counters.limit, sizeof(f.counters.limit));
 	fact__clear(&back);
 	free(w.data);
+}
+
+Test(fact, what_programs_took_is_read_from_older_tapes)
+{
+	static const char text[] = "{\"loss\":[],\"costs\":[[640,10,2500]],\"hits\":[]}";
+	struct record rec = { .kind = REC_COUNTERS, .len = strlen(text), .data = text };
+	struct fact back;
+
+	cr_assert_eq(fact__decode(&rec, &back), 0);
+	cr_assert_eq(back.counters.costs[0].runs, 640);
+	cr_assert_eq(back.counters.costs[0].others, 0);
+	cr_assert_eq(back.counters.cpu_ns, 0);
+	fact__clear(&back);
+	assert_refused(REC_COUNTERS, "{\"costs\":[[640,10]],\"hits\":[]}");
+	assert_refused(REC_COUNTERS, "{\"costs\":[640],\"hits\":[]}");
 }
 
 Test(fact, a_number_of_64_bits_is_not_sent)

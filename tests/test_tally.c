@@ -19,10 +19,10 @@ void session__losses(const struct session *s, uint64_t loss[RT_LOSS_MAX])
 		loss[i] = 10 * i;
 }
 
-void session__costs(const struct session *s, struct rt_cost costs[RT_COST_MAX])
+void session__tree_peak(const struct session *s, struct rt_snapshot *peak, uint64_t *time_ns)
 {
-	for (unsigned int i = 0; i < RT_COST_MAX; i++)
-		costs[i] = (struct rt_cost){0};
+	*peak = (struct rt_snapshot){.anon = 5, .file = 7};
+	*time_ns = 9;
 }
 
 struct rt_hits session__missed(const struct session *s, unsigned int func)
@@ -36,7 +36,7 @@ struct rt_hits session__missed(const struct session *s, unsigned int func)
 
 struct sum {
 	unsigned int records, functions;
-	uint64_t loss[RT_LOSS_MAX];
+	uint64_t loss[RT_LOSS_MAX], cpu_ns;
 	struct rt_hits hits[MAX];
 	int answer;
 };
@@ -49,6 +49,7 @@ static int on_record(void *ctx, const struct record *rec)
 	cr_assert_eq(rec->kind, REC_COUNTERS);
 	cr_assert_eq(fact__decode(rec, &fact), 0);
 	sum->records++;
+	sum->cpu_ns = fact.counters.cpu_ns;
 	for (int i = 0; i < RT_LOSS_MAX; i++)
 		sum->loss[i] = fact.counters.loss[i];
 	for (size_t i = 0; i < fact.counters.n_hits; i++) {
@@ -69,6 +70,7 @@ static void count(struct tally *t, uint32_t func, enum rt_when when)
 }
 
 static struct sum sum; /* too large for a stack */
+static const struct fact_counters nothing; /* was measured */
 
 Test(tally, entries_and_returns_are_counted_by_function)
 {
@@ -81,7 +83,7 @@ Test(tally, entries_and_returns_are_counted_by_function)
 		count(t, 3, RT_RETURN);
 	count(t, 0, RT_ENTRY);
 	count(t, 700, RT_RETURN); /* far beyond the others */
-	cr_assert_eq(tally__emit(t, &s, 701, on_record, &sum), 0);
+	cr_assert_eq(tally__emit(t, &s, &nothing, 701, on_record, &sum), 0);
 	cr_assert_eq(sum.functions, 701);
 	for (unsigned int i = 0; i < 701; i++) {
 		cr_assert_eq(sum.hits[i].entries, i == 3 ? 5 : i == 0, "%u", i);
@@ -98,12 +100,12 @@ Test(tally, what_was_lost_is_added_also_to_functions_that_never_arrived)
 	struct session s = { .missed_func = 1, .missed = { 100, 50 } };
 	struct tally *t = tally__new();
 
-	cr_assert_eq(tally__emit(t, &s, 2, on_record, &sum), 0);
+	cr_assert_eq(tally__emit(t, &s, &nothing, 2, on_record, &sum), 0);
 	cr_assert_eq(sum.hits[1].entries, 100);
 	count(t, 1, RT_ENTRY);
 	count(t, 1, RT_RETURN);
 	sum = (struct sum){ 0 };
-	cr_assert_eq(tally__emit(t, &s, 2, on_record, &sum), 0);
+	cr_assert_eq(tally__emit(t, &s, &nothing, 2, on_record, &sum), 0);
 	cr_assert_eq(sum.hits[1].entries, 101);
 	cr_assert_eq(sum.hits[1].returns, 51);
 	cr_assert_eq(sum.hits[0].entries, 0);
@@ -117,7 +119,7 @@ Test(tally, points_and_ids_of_no_function_take_no_memory)
 
 	count(t, RT_NO_FUNC, RT_POINT);
 	count(t, 1U << 24, RT_ENTRY);
-	cr_assert_eq(tally__emit(t, &s, 0, on_record, &sum), 0);
+	cr_assert_eq(tally__emit(t, &s, &nothing, 0, on_record, &sum), 0);
 	cr_assert_eq(sum.functions, 0);
 	cr_assert_eq(sum.records, 1, "losses are told without functions, too");
 	tally__free(t);
@@ -129,8 +131,9 @@ Test(tally, ids_beyond_what_was_probed_are_left_out)
 	struct tally *t = tally__new();
 
 	count(t, 5, RT_ENTRY);
-	cr_assert_eq(tally__emit(t, &s, 3, on_record, &sum), 0);
+	cr_assert_eq(tally__emit(t, &s, &(struct fact_counters){ .cpu_ns = 77 }, 3, on_record, &sum), 0);
 	cr_assert_eq(sum.functions, 3);
+	cr_assert_eq(sum.cpu_ns, 77, "what was measured beside it goes with it");
 	tally__free(t);
 }
 
@@ -141,13 +144,13 @@ Test(tally, many_functions_come_in_several_records_and_an_error_is_passed_on)
 
 	for (unsigned int i = 0; i < MAX; i++)
 		count(t, i, RT_ENTRY);
-	cr_assert_eq(tally__emit(t, &s, MAX, on_record, &sum), 0);
+	cr_assert_eq(tally__emit(t, &s, &nothing, MAX, on_record, &sum), 0);
 	cr_assert_gt(sum.records, 1);
 	cr_assert_eq(sum.functions, MAX);
 	for (unsigned int i = 0; i < MAX; i++)
 		cr_assert_eq(sum.hits[i].entries, 1);
 	sum = (struct sum){ .answer = -EIO };
-	cr_assert_eq(tally__emit(t, &s, MAX, on_record, &sum), -EIO);
+	cr_assert_eq(tally__emit(t, &s, &nothing, MAX, on_record, &sum), -EIO);
 	cr_assert_eq(sum.records, 1);
 	tally__free(t);
 }

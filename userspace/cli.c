@@ -90,8 +90,10 @@ static const struct argp_option option_table[] = {
 		"else to look for",
 		3},
 	{"max-overhead", KEY_OVERHEAD, "PCT", 0,
-		"take samples of native stacks no more often than that they cost a thread so much of its time; 3; "
-		"0: none",
+		"how much of the CPU time of the traced processes tracing may take (runs of the tool's "
+		"programs and traps, estimated); 3. Above it for some seconds, native stacks of growth are not "
+		"sampled until it is well below again; a thread never spends more than that on them. 0: "
+		"none are sampled, and there is no limit",
 		3},
 	{"summary-json", KEY_SUMMARY, "FILE", 0,
 		"write who grew there at the end: functions, lines, and the account of each process "

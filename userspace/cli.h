@@ -45,7 +45,7 @@ struct options {
 	bool force; /* globs over the limit */
 	bool markers; /* see markers.h */
 	bool growth; /* full attribution; also where nothing else is wanted */
-	double max_overhead; /* percent of a thread's time that samples of its stack may take; 0: none */
+	double max_overhead; /* percent of the CPU time of the traced processes; 0: no samples, no limit */
 	uint64_t step;
 	bool step_set;
 	uint64_t min_delta;

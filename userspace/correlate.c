@@ -49,8 +49,7 @@ struct run {
 	struct rows rows;
 	struct fact host, end; /* kind 0 until they are known */
 	uint64_t loss[RT_LOSS_MAX];
-	struct rt_cost costs[RT_COST_MAX];
-	uint64_t trap_ns[4];
+	struct run_costs costs;
 	struct rt_snapshot tree_peak;
 	uint64_t tree_peak_ns;
 	uint64_t until_ns; /* stepwise: what the last record releases, */
@@ -76,6 +75,7 @@ const char *loss_name(enum rt_loss loss)
 		[RT_LOSS_NODE] = "node",
 		[RT_LOSS_CELL] = "cell",
 		[RT_LOSS_SAMPLE] = "sample",
+		[RT_LOSS_LIMIT] = "limit",
 	};
 
 	return names[loss];
@@ -222,11 +222,10 @@ static void keep(struct fact *place, struct fact *fact)
 
 static void take_counters(struct run *run, const struct fact_counters *counters)
 {
-	for (size_t i = 0; i < RT_COST_MAX; i++)
-		run->costs[i] = (struct rt_cost){.runs = counters->costs[i].runs,
-			.sampled = counters->costs[i].sampled,
-			.ns = counters->costs[i].ns};
-	memcpy(run->trap_ns, counters->trap_ns, sizeof(run->trap_ns));
+	run->costs.cpu_ns = counters->cpu_ns;
+	run->costs.limit = counters->limit;
+	memcpy(run->costs.programs, counters->costs, sizeof(run->costs.programs));
+	memcpy(run->costs.trap_ns, counters->trap_ns, sizeof(run->costs.trap_ns));
 	run->tree_peak = counters->tree_peak;
 	run->tree_peak_ns = counters->tree_peak_ns;
 }
@@ -335,7 +334,7 @@ static bool run__saw_entries(const struct run *run)
 	bool saw = run->end.kind && run->pythons && run->watched == run->pythons;
 
 	for (int i = 0; i < RT_LOSS_MAX && saw; i++)
-		saw = !run->loss[i] || i == RT_LOSS_UNSTABLE || i == RT_LOSS_UNMATCHED;
+		saw = !run->loss[i] || i == RT_LOSS_UNSTABLE || i == RT_LOSS_UNMATCHED || i == RT_LOSS_LIMIT;
 	return saw;
 }
 
@@ -362,10 +361,9 @@ static int run__summary(struct run *run)
 		.n_readings = rows->readings.n,
 		.most = rows->readings.most.processes ? &rows->readings.most : NULL,
 		.check = rows->check,
+		.costs = run->costs,
 	};
 	memcpy(sum->loss, run->loss, sizeof(sum->loss));
-	memcpy(sum->costs, run->costs, sizeof(sum->costs));
-	memcpy(sum->trap_ns, run->trap_ns, sizeof(sum->trap_ns));
 	err = catalog__spec_stats(run->catalog, &sum->specs, &sum->n_specs);
 	if (!err)
 		err = labels__judge(rows->labels, sum->specs, sum->n_specs, run__saw_entries(run));

@@ -80,14 +80,20 @@ struct func_stat {
 	const struct fact_func *func;
 	uint64_t entries, returns; /* hits in traced processes */
 };
+/* As in struct fact_counters. Of several runs in one log nothing: machines differ. */
+struct run_costs {
+	struct rt_cost programs[RT_COST_MAX];
+	uint64_t trap_ns[4];
+	uint64_t cpu_ns;
+	struct fact_limit limit;
+};
 struct run_summary {
 	const struct fact_host *host;
 	const struct fact_end *end; /* NULL when the tape broke off */
 	uint64_t rows, rows_inexact, rows_unstable;
 	uint64_t orphans; /* checkpoints of functions that no fact describes: they gave no row */
 	uint64_t loss[RT_LOSS_MAX];
-	struct rt_cost costs[RT_COST_MAX]; /* all 0: not measured */
-	uint64_t trap_ns[4]; /* by enum cost_class */
+	struct run_costs costs;
 	const struct spec_stat *specs;
 	size_t n_specs;
 	const struct label_stat *labels; /* of both ends, in profile order */

@@ -28,6 +28,7 @@ struct func_exit {
 	uint64_t addr, offset;
 	uint64_t target; /* where a direct jump without a condition leads; 0: none, or not known */
 	bool tail;	 /* a jump to another function, not a ret */
+	bool stepped;	 /* the kernel has to single-step it; set by who asks disasm_cost */
 };
 
 struct func_exits {

@@ -12,7 +12,7 @@ enum {
 	MAX_TEXT = 16 << 10,   /* bytes of one string: a command line may be of any length */
 	MAX_HITS = 4096,       /* likewise */
 	MAX_TRAPS = sizeof(((struct fact_counters *)0)->trap_ns) / sizeof(uint64_t),
-	MAX_COSTS = sizeof(((struct fact_counters *)0)->costs) / sizeof(struct fact_cost),
+	MAX_COSTS = sizeof(((struct fact_counters *)0)->costs) / sizeof(struct rt_cost),
 	MAX_LOSS = sizeof(((struct fact_counters *)0)->loss) / sizeof(uint64_t),
 };
 
@@ -82,6 +82,11 @@ static const struct field counters_fields[] = {
 	F(counters.tree_peak.shmem, "tree_shmem", U64, .optional = true),
 	F(counters.tree_peak.swap, "tree_swap", U64, .optional = true),
 	F(counters.tree_peak_ns, "tree_peak_ns", U64, .optional = true),
+	F(counters.cpu_ns, "cpu_ns", U64, .optional = true),
+	F(counters.limit.ppm, "limit_ppm", U64, .optional = true),
+	F(counters.limit.over_ns, "over_ns", U64, .optional = true),
+	F(counters.limit.over_ppm, "over_ppm", U64, .optional = true),
+	F(counters.limit.off_ns, "off_ns", U64, .optional = true),
 	END,
 };
 
@@ -236,7 +241,26 @@ static int encode_hit(json_t *list, const struct fact_hits *hit)
 	return json_array_append_new(list, obj) ? -ENOMEM : 0;
 }
 
-/* One array of three numbers for each class; nothing where nothing ran. */
+/* As they are in struct rt_cost. */
+static int encode_cost(json_t *list, const struct rt_cost *c)
+{
+	const uint64_t numbers[] = {c->runs, c->sampled, c->ns, c->others, c->others_sampled, c->others_ns};
+	json_t *one = json_array(), *value;
+	int err = 0;
+
+	for (size_t i = 0; one && !err && i < sizeof(numbers) / sizeof(*numbers); i++) {
+		err = fact_json_u64(numbers[i], &value);
+		if (!err && json_array_append_new(one, value))
+			err = -ENOMEM;
+	}
+	if (err) {
+		json_decref(one);
+		return err;
+	}
+	return json_array_append_new(list, one) ? -ENOMEM : 0;
+}
+
+/* One array of numbers for each class; nothing where nothing ran. */
 static int encode_costs(json_t *obj, const struct fact_counters *counters)
 {
 	size_t n = MAX_COSTS;
@@ -248,13 +272,9 @@ static int encode_costs(json_t *obj, const struct fact_counters *counters)
 	if (n)
 		list = add_list(obj, "costs");
 	for (size_t i = 0; i < n; i++) {
-		const struct fact_cost *c = &counters->costs[i];
-
-		if (c->runs > INT64_MAX || c->sampled > INT64_MAX || c->ns > INT64_MAX)
-			return -EOVERFLOW;
-		if (json_array_append_new(list, json_pack("[I,I,I]", (json_int_t)c->runs,
-						(json_int_t)c->sampled, (json_int_t)c->ns)))
-			return -ENOMEM;
+		err = list ? encode_cost(list, &counters->costs[i]) : -ENOMEM;
+		if (err)
+			return err;
 	}
 	list = counters->trap_ns[COST_EMULATED] ? add_list(obj, "trap_ns") : NULL;
 	for (size_t i = 0; list && i < MAX_TRAPS; i++) {
@@ -468,6 +488,18 @@ static int decode_hit(const json_t *obj, struct fact_hits *hit)
 	return err;
 }
 
+/* Tapes of before have only the first three. */
+static int decode_cost(const json_t *list, struct rt_cost *c)
+{
+	uint64_t *const numbers[] = {(uint64_t *)&c->runs, (uint64_t *)&c->sampled, (uint64_t *)&c->ns,
+		(uint64_t *)&c->others, (uint64_t *)&c->others_sampled, (uint64_t *)&c->others_ns};
+	int err = json_array_size(list) < 3 ? -EBADMSG : 0;
+
+	for (size_t i = 0; !err && i < json_array_size(list) && i < sizeof(numbers) / sizeof(*numbers); i++)
+		err = fact_take_u64(json_array_get(list, i), numbers[i]);
+	return err;
+}
+
 /* Tapes of before have none. */
 static int decode_costs(const json_t *obj, struct fact_counters *counters)
 {
@@ -477,14 +509,7 @@ static int decode_costs(const json_t *obj, struct fact_counters *counters)
 	if (list && !json_is_array(list))
 		return -EBADMSG;
 	for (size_t i = 0; !err && i < json_array_size(list) && i < MAX_COSTS; i++) {
-		const json_t *three = json_array_get(list, i);
-		struct fact_cost *c = &counters->costs[i];
-
-		err = fact_take_u64(json_array_get(three, 0), &c->runs);
-		if (!err)
-			err = fact_take_u64(json_array_get(three, 1), &c->sampled);
-		if (!err)
-			err = fact_take_u64(json_array_get(three, 2), &c->ns);
+		err = decode_cost(json_array_get(list, i), &counters->costs[i]);
 	}
 	list = json_object_get(obj, "trap_ns");
 	for (size_t i = 0; !err && i < json_array_size(list) && i < MAX_TRAPS; i++)

@@ -83,12 +83,17 @@ struct fact_maps {
  * functions in several records, each with all the losses. */
 struct fact_counters {
 	uint64_t loss[16]; /* by enum rt_loss; unknown ones are ignored */
-	struct fact_cost {
-		uint64_t runs, sampled, ns; /* as in struct rt_cost */
-	} costs[8]; /* by enum rt_cost_class; all 0: not measured */
+	struct rt_cost costs[16]; /* by enum rt_cost_class; all 0: not measured */
 	uint64_t trap_ns[4]; /* by enum cost_class; 0: not measured */
 	struct rt_snapshot tree_peak; /* all processes together, when rss was highest */
 	uint64_t tree_peak_ns;	      /* 0: not known */
+	uint64_t cpu_ns;     /* CPU time of the traced processes; 0: not measured */
+	struct fact_limit {
+		uint64_t ppm;	   /* --max-overhead; 0: there was none */
+		uint64_t over_ns;  /* when it was first exceeded for some time; 0: never, */
+		uint64_t over_ppm; /* and by what */
+		uint64_t off_ns;   /* for how long native stacks were not sampled because of it */
+	} limit;
 	struct fact_hits {
 		unsigned int func;
 		uint64_t entries, returns;

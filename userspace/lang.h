@@ -128,7 +128,17 @@ enum lang_text {
 	TEXT_LOSSES,
 	TEXT_NONE,
 	TEXT_COST,
-	TEXT_COL_TOOK, /* column: what the probes of a function cost in all */
+	TEXT_COST_SHARE,  /* between the percentage and what it is of */
+	TEXT_COST_OTHERS, /* runs in processes that are not traced */
+	TEXT_COL_WHAT,
+	TEXT_COL_RUNS,
+	TEXT_COL_RUN_NS,
+	TEXT_COL_TRAP_NS,
+	TEXT_COL_TOOK, /* in all */
+	TEXT_COL_SHARE,
+	TEXT_LIMIT, /* --max-overhead, before the percentage */
+	TEXT_LIMIT_SINCE,
+	TEXT_LIMIT_OFF,
 	TEXT_COST_0, /* one for each enum rt_cost_class, in its order */
 	TEXT_COST_LAST = TEXT_COST_0 + RT_COST_MAX - 1,
 	TEXT_LOSS_0, /* one for each enum rt_loss, in its order */

@@ -59,12 +59,17 @@ static int func_add_spec(struct planned *f, unsigned int spec)
 /* Exits on instructions that the kernel does not probe are left to be noticed. */
 static void drop_refused_exits(struct search *s, struct func_exits *exits)
 {
+	enum cost_class cost;
 	char text[64];
 	size_t kept = 0;
 
-	for (size_t i = 0; i < exits->n; i++)
-		if (disasm_cost(s->elf, exits->exits[i].addr, text, sizeof(text)) != COST_INVALID)
-			exits->exits[kept++] = exits->exits[i];
+	for (size_t i = 0; i < exits->n; i++) {
+		cost = disasm_cost(s->elf, exits->exits[i].addr, text, sizeof(text));
+		if (cost == COST_INVALID)
+			continue;
+		exits->exits[kept] = exits->exits[i];
+		exits->exits[kept++].stepped = cost == COST_STEPPED;
+	}
 	if (kept < exits->n)
 		exits->complete = false;
 	exits->n = kept;
@@ -102,6 +107,8 @@ static int plan_return(struct search *s, struct planned *f, const struct elf_fun
 	for (size_t i = 0; i < f->exits.n; i++)
 		if (f->exits.exits[i].offset == f->offset)
 			f->flags |= f->exits.exits[i].tail ? RT_FN_TAIL_AT_ENTRY : RT_FN_RET_AT_ENTRY;
+	if (f->flags & RT_FN_RET_AT_ENTRY)
+		f->returns = "at its entry"; /* one probe, one hit */
 	if (f->exits.complete)
 		f->flags |= RT_FN_COMPLETE;
 	else
@@ -310,21 +317,22 @@ static uint32_t tail_flag(const struct plan *plan, size_t from, const struct pla
 size_t plan__sites(const struct plan *plan, size_t from, unsigned int id, struct uprobe_site *out)
 {
 	const struct planned *f = &plan->funcs[id];
-	uint32_t entry = f->flags | (f->cost == COST_STEPPED ? RT_FN_STEPPED : 0);
+	uint32_t entry = f->flags | (f->cost == COST_STEPPED ? RT_FN_STEPPED : 0) |
+			 (f->cost == COST_NOP5 ? RT_FN_NOP5 : 0);
 	size_t n = 1;
 
 	for (size_t i = 0; i < f->exits.n; i++) {
 		const struct func_exit *e = &f->exits.exits[i];
+		uint32_t flags = f->flags | (e->stepped ? RT_FN_STEPPED : 0);
 
-		/* a ret is single-stepped, a jump is emulated */
 		if (e->offset == planned__site(f))
 			entry |= tail_flag(plan, from, f, e);
 		else if (e->tail)
 			out[n++] = (struct uprobe_site){.offset = e->offset,
-				.cookie = RT_COOKIE(id, f->flags | tail_flag(plan, from, f, e), RT_SITE_TAIL)};
+				.cookie = RT_COOKIE(id, flags | tail_flag(plan, from, f, e), RT_SITE_TAIL)};
 		else
 			out[n++] = (struct uprobe_site){.offset = e->offset,
-				.cookie = RT_COOKIE(id, f->flags | RT_FN_STEPPED, RT_SITE_RET)};
+				.cookie = RT_COOKIE(id, flags, RT_SITE_RET)};
 	}
 	out[0] = (struct uprobe_site){.offset = planned__site(f),
 		.cookie = RT_COOKIE(id, entry, RT_SITE_ENTRY),

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "report.h"
 
-#include "disasm.h"
-
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +8,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include "account.h"
+#include "disasm.h"
 #include "hash.h"
 #include "table.h"
 
@@ -407,26 +406,10 @@ static void cell_clean(struct table *t, const char *s)
 	free(clean);
 }
 
-/* Traps and programs, in ms. A probe on an exit is taken for one on a ret, which is single-stepped. */
-static double probes_took(const struct run_summary *sum, const struct func_stat *f)
-{
-	const struct rt_cost *c = &sum->costs[RT_COST_FUNCTION];
-	double run = c->sampled ? (double)c->ns / (double)c->sampled : 0;
-	bool exits = f->func->returns && !strncmp(f->func->returns, "probes", 6);
-	double ns = 0;
-
-	for (int i = 0; i < COST_INVALID; i++)
-		if (f->func->cost && !strcmp(f->func->cost, cost_class_name(i)))
-			ns = (double)f->entries * ((double)sum->trap_ns[i] + run);
-	if (exits)
-		ns += (double)f->returns * ((double)sum->trap_ns[COST_STEPPED] + run);
-	return ns / 1e6;
-}
-
 static int print_hits(struct report *r, const struct run_summary *sum, const struct func_stat *funcs,
 	size_t n, struct out *o)
 {
-	bool took = sum->trap_ns[COST_EMULATED];
+	bool took = sum->costs.trap_ns[COST_EMULATED];
 	struct table *t = table__new();
 	int err;
 
@@ -444,7 +427,7 @@ static int print_hits(struct report *r, const struct run_summary *sum, const str
 		table__cell(t, "%lu", (unsigned long)funcs[i].entries);
 		table__cell(t, "%lu", (unsigned long)funcs[i].returns);
 		if (took)
-			table__cell(t, "%.1f", probes_took(sum, &funcs[i]));
+			table__cell(t, "%.1f", func_took_ns(&sum->costs, &funcs[i]) / 1e6);
 		cell_clean(t, funcs[i].func->cost);
 		cell_clean(t, funcs[i].func->returns);
 	}
@@ -541,27 +524,6 @@ static void print_title(struct report *r, const struct run_summary *sum, struct 
 		out__fmt(o, "%s\n", text(r, TEXT_TAPE_BROKEN));
 }
 
-/* What a run took, times how many there were. Where none was timed, nothing is known. */
-static void print_costs(struct report *r, const struct run_summary *sum, struct out *o)
-{
-	bool any = false;
-
-	for (unsigned int i = 0; i < RT_COST_MAX; i++) {
-		const struct rt_cost *c = &sum->costs[i];
-		double each = c->sampled ? (double)c->ns / (double)c->sampled : 0;
-
-		if (!c->sampled)
-			continue;
-		if (!any)
-			out__fmt(o, "%s: ", text(r, TEXT_COST));
-		out__fmt(o, "%s%s %lu x %.0f ns = %.3f s", any ? ", " : "", text(r, TEXT_COST_0 + i),
-			(unsigned long)c->runs, each, each * (double)c->runs / 1e9);
-		any = true;
-	}
-	if (any)
-		out__fmt(o, "\n");
-}
-
 int report__print(struct report *r, const struct run_summary *sum, struct out *o)
 {
 	int err = 0;
@@ -591,7 +553,5 @@ int report__print(struct report *r, const struct run_summary *sum, struct out *o
 		err = report_labels(r->lang, sum, o);
 	if (!err)
 		print_losses(r, sum, o);
-	if (!err)
-		print_costs(r, sum, o);
-	return err;
+	return err ? err : report_costs(r->lang, sum, o);
 }

@@ -22,6 +22,13 @@ int report__print(struct report *r, const struct run_summary *sum, struct out *o
 /* The part about labels that were not seen; nothing when all were. -ENOMEM. */
 int report_labels(enum lang lang, const struct run_summary *sum, struct out *o);
 
+/* --- what tracing took: report_cost.c --------------------------------------------------------- */
+
+/* Traps and programs of a probed function. */
+double func_took_ns(const struct run_costs *costs, const struct func_stat *f);
+/* Nothing where nothing was measured. -ENOMEM. */
+int report_costs(enum lang lang, const struct run_summary *sum, struct out *o);
+
 /* --- readings of /proc: report_memory.c ------------------------------------------------------- */
 
 struct report_memory;

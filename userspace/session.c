@@ -129,6 +129,7 @@ static void set_knobs(struct session *s, const struct session_config *config)
 	bpf_program__set_autoload(bpf->progs.on_mark, config->markers);
 	bpf_program__set_autoattach(bpf->progs.on_mark, false);
 	bpf_program__set_autoattach(bpf->progs.on_task, false);
+	bpf_program__set_autoattach(bpf->progs.on_task_time, false);
 	/* what a new program has mapped is to be known before it gets to its first marker */
 	bpf->bss->exec_wakes = config->markers;
 }
@@ -261,11 +262,11 @@ int session__want(struct session *s, pid_t pid, bool waits_for_exec)
 	return 0;
 }
 
-/* Runs the task iterator once over all tasks. When the ring has no room for what it sends, it
+/* Runs a task iterator once over all tasks. When the ring has no room for what it sends, it
  * pauses, and fn takes what is there. */
-static int run_iterator(struct session *s, session_event_fn *fn, void *ctx)
+static int run_iterator(struct session *s, struct bpf_program *prog, session_event_fn *fn, void *ctx)
 {
-	struct bpf_link *link = bpf_program__attach_iter(s->bpf->progs.on_task, NULL);
+	struct bpf_link *link = bpf_program__attach_iter(prog, NULL);
 	char buf[256];
 	int fd, err = 0;
 	ssize_t n;
@@ -300,7 +301,7 @@ int session__adopt(struct session *s)
 	 * meanwhile by a process not yet traced. */
 	do {
 		s->bpf->bss->adopted = 0;
-		err = run_iterator(s, NULL, NULL);
+		err = run_iterator(s, s->bpf->progs.on_task, NULL, NULL);
 		if (err)
 			return err;
 		total += s->bpf->bss->adopted;
@@ -313,7 +314,7 @@ int session__report(struct session *s, session_event_fn *fn, void *ctx)
 	int err;
 
 	s->bpf->bss->report_processes = 1;
-	err = run_iterator(s, fn, ctx);
+	err = run_iterator(s, s->bpf->progs.on_task, fn, ctx);
 	s->bpf->bss->report_processes = 0;
 	return err;
 }
@@ -357,6 +358,11 @@ int session__growth(struct session *s, session_event_fn *fn, void *ctx)
 void session__set_sampling(struct session *s, uint64_t ns)
 {
 	s->bpf->bss->sample_ns = ns;
+}
+
+void session__leave_out_samples(struct session *s, bool off)
+{
+	s->bpf->bss->samples_off = off;
 }
 
 void session__set_step(struct session *s, uint64_t bytes, bool yields)
@@ -573,8 +579,22 @@ void session__costs(const struct session *s, struct rt_cost costs[RT_COST_MAX])
 			costs[i].runs += per_cpu[cpu].runs;
 			costs[i].sampled += per_cpu[cpu].sampled;
 			costs[i].ns += per_cpu[cpu].ns;
+			costs[i].others += per_cpu[cpu].others;
+			costs[i].others_sampled += per_cpu[cpu].others_sampled;
+			costs[i].others_ns += per_cpu[cpu].others_ns;
 		}
 	}
+}
+
+int session__cpu_time(struct session *s, uint64_t *ns)
+{
+	uint64_t ended = s->bpf->bss->cpu_ended_ns; /* first: who ends meanwhile is not counted twice */
+	int err;
+
+	s->bpf->bss->cpu_running_ns = 0;
+	err = run_iterator(s, s->bpf->progs.on_task_time, NULL, NULL);
+	*ns = ended + s->bpf->bss->cpu_running_ns;
+	return err;
 }
 
 struct rt_hits session__missed(const struct session *s, unsigned int func)

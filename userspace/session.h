@@ -52,6 +52,8 @@ int session__report(struct session *s, session_event_fn *fn, void *ctx);
 int session__growth(struct session *s, session_event_fn *fn, void *ctx);
 /* Native stacks are sampled not more often than that in each thread; 0: not at all. Any time. */
 void session__set_sampling(struct session *s, uint64_t ns);
+/* Those that would be due are left out and counted (RT_LOSS_LIMIT), or not any more. */
+void session__leave_out_samples(struct session *s, bool off);
 /* --step; 0: no points. May be changed at any time; `yields`: the first marker ends it. */
 void session__set_step(struct session *s, uint64_t bytes, bool yields);
 /* This process copies stacks in and out: see span.bpf.h. */
@@ -104,6 +106,9 @@ void session__losses(const struct session *s, uint64_t loss[RT_LOSS_MAX]);
 /* RSS of all traced processes together, in bytes, when it was highest. */
 void session__tree_peak(const struct session *s, struct rt_snapshot *peak, uint64_t *time_ns);
 void session__costs(const struct session *s, struct rt_cost costs[RT_COST_MAX]);
+/* The CPU time of all traced processes, also before they were traced: differences are of use. All tasks
+ * of the machine are looked through. 0 or -errno. */
+int session__cpu_time(struct session *s, uint64_t *ns);
 /* Checkpoints of that function that were lost. */
 struct rt_hits session__missed(const struct session *s, unsigned int func);
 

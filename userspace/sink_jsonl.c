@@ -289,7 +289,8 @@ static int jsonl__process(void *ctx, const struct proc *p)
 	return end_line(j);
 }
 
-static void put_func(struct jsonl *j, const struct func_stat *f, bool first)
+static void put_func(struct jsonl *j, const struct run_costs *costs, const struct func_stat *f,
+	bool first)
 {
 	put_u64(j, first ? "{\"id\":" : ",{\"id\":", f->func->id);
 	put_str(j, ",\"name\":", f->func->name ? f->func->name : "");
@@ -299,6 +300,7 @@ static void put_func(struct jsonl *j, const struct func_stat *f, bool first)
 	put_str(j, ",\"returns_by\":", f->func->returns);
 	put_u64(j, ",\"entries\":", f->entries);
 	put_u64(j, ",\"returns\":", f->returns);
+	jsonl_put_took(j, costs, f);
 	put_text(j, "}");
 }
 
@@ -351,8 +353,9 @@ static int jsonl__summary(void *ctx, const struct run_summary *sum)
 		put_label(j, &sum->labels[i], i == 0);
 	put_text(j, "],\"functions\":[");
 	for (size_t i = 0; i < sum->n_funcs; i++)
-		put_func(j, &sum->funcs[i], i == 0);
+		put_func(j, &sum->costs, &sum->funcs[i], i == 0);
 	put_text(j, "]");
+	jsonl_put_costs(j, sum);
 	if (sum->n_readings)
 		jsonl_put_readings(j, sum);
 	if (sum->end) {

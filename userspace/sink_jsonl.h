@@ -87,6 +87,13 @@ static inline void put_run(struct jsonl *j, const struct proc *p)
 	put_u64(j, ",\"run\":", p->run);
 }
 
+/* --- what tracing took: sink_jsonl_cost.c ----------------------------------------------------- */
+
+/* The member `overhead` of the summary. */
+void jsonl_put_costs(struct jsonl *j, const struct run_summary *sum);
+/* The member of a function. */
+void jsonl_put_took(struct jsonl *j, const struct run_costs *costs, const struct func_stat *f);
+
 /* --- readings of /proc: sink_jsonl_memory.c --------------------------------------------------- */
 
 int jsonl__reading(void *ctx, const struct reading *reading);

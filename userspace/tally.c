@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fact.h"
-#include "trap.h"
-
 #define MAX_FUNC (1U << 24) /* as many as an attach cookie can tell apart, and more than a file has */
 
 struct tally {
@@ -53,24 +50,16 @@ int tally__count(struct tally *t, const struct rt_checkpoint *ev)
 	return 0;
 }
 
-int tally__emit(const struct tally *t, const struct session *s, size_t n, record_fn *emit, void *ctx)
+int tally__emit(const struct tally *t, const struct session *s, const struct fact_counters *costs, size_t n,
+	record_fn *emit, void *ctx)
 {
-	struct fact fact = {.kind = REC_COUNTERS};
-	struct rt_cost costs[RT_COST_MAX];
-	struct trap_costs traps = {{0}};
+	struct fact fact = {.kind = REC_COUNTERS, .counters = *costs};
 	uint64_t loss[RT_LOSS_MAX];
 	int err;
 
 	session__losses(s, loss);
 	memcpy(fact.counters.loss, loss, sizeof(loss));
 	session__tree_peak(s, &fact.counters.tree_peak, &fact.counters.tree_peak_ns);
-	session__costs(s, costs);
-	if (n && costs[RT_COST_FUNCTION].runs)
-		trap_calibrate(&traps); /* unknown where it fails */
-	for (size_t i = 0; i < COST_INVALID; i++)
-		fact.counters.trap_ns[i] = traps.ns[i];
-	for (size_t i = 0; i < RT_COST_MAX; i++)
-		fact.counters.costs[i] = (struct fact_cost){costs[i].runs, costs[i].sampled, costs[i].ns};
 	fact.counters.hits = calloc(n + 1, sizeof(*fact.counters.hits));
 	if (!fact.counters.hits)
 		return -ENOMEM;

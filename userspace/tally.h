@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include "../bpf/ramtrace.h"
+#include "fact.h"
 #include "record.h"
 #include "session.h"
 
@@ -17,7 +18,8 @@ struct tally *tally__new(void); /* NULL: no memory */
 void tally__free(struct tally *t);
 /* 0 or -ENOMEM. */
 int tally__count(struct tally *t, const struct rt_checkpoint *ev);
-/* The REC_COUNTERS fact: losses by name, and hits of functions 0 to n - 1. */
-int tally__emit(const struct tally *t, const struct session *s, size_t n, record_fn *emit, void *ctx);
+/* The REC_COUNTERS fact: what `costs` has, losses by name, and hits of functions 0 to n - 1. */
+int tally__emit(const struct tally *t, const struct session *s, const struct fact_counters *costs, size_t n,
+	record_fn *emit, void *ctx);
 
 #endif

@@ -25,6 +25,7 @@
 #include "launch.h"
 #include "log.h"
 #include "mapping.h"
+#include "meter.h"
 #include "native.h"
 #include "output.h"
 #include "preflight.h"
@@ -44,7 +45,6 @@
 #define EVENTS_PER_POLL	 65536
 #define READER_NICE	 (-20)
 #define MAX_MISSED	 16384 /* functions whose lost checkpoints are counted each for itself */
-#define SAMPLE_COST_NS	 30000 /* of a native stack: what copying it was measured to take */
 #define RESCAN_NS	 1000000000ULL /* for files whose loading no linker tells of */
 
 struct tracer {
@@ -62,6 +62,7 @@ struct tracer {
 	struct output *output;
 	struct tally *tally;
 	struct gauge *gauge;
+	struct meter *meter;
 	int signals; /* signalfd */
 	int nice;    /* that it was started with */
 	uint64_t start_ns, now_ns, rescan_ns;
@@ -375,21 +376,20 @@ static int open_probes(struct tracer *t)
 	t->native = t->growth ? native__new() : NULL;
 	if (!t->probes || !t->python || (t->growth && !t->native))
 		return -ENOMEM;
-	if (t->growth && t->opt->max_overhead > 0)
-		session__set_sampling(t->session, SAMPLE_COST_NS * 100 / t->opt->max_overhead);
 	ret = pytrace__begin(t->python, err, sizeof(err));
 	if (ret)
 		log_error("%s", err);
 	return ret;
 }
 
-static int open_gauge(struct tracer *t)
+static int open_meters(struct tracer *t)
 {
 	struct gauge_config config = {.opt = t->opt, .growth = t->growth, .session = t->session,
 		.on_event = on_event, .emit = emit, .ctx = t};
 
 	t->gauge = gauge__new(&config);
-	return t->gauge ? 0 : -ENOMEM;
+	t->meter = meter__new(t->session, t->opt->max_overhead, t->growth);
+	return t->gauge && t->meter ? 0 : -ENOMEM;
 }
 
 static bool is_root(const struct tracer *t, pid_t pid)
@@ -488,9 +488,11 @@ static int begin(struct tracer *t)
 	t->attaching = false;
 	if (err < 0)
 		return err;
-	/* what runs is looked at before it is said that it is traced; a command has nothing yet */
 	t->now_ns = clock_ns(CLOCK_MONOTONIC);
-	err = scan_due(t);
+	err = meter__begin(t->meter, probes__functions(t->probes), t->now_ns);
+	/* what runs is looked at before it is said that it is traced; a command has nothing yet */
+	if (!err)
+		err = scan_due(t);
 	return err || !t->opt->n_pids ? err : gauge__read(t->gauge, READING_START);
 }
 
@@ -532,7 +534,7 @@ static int set_up(struct tracer *t)
 	if (!ret)
 		ret = open_probes(t);
 	if (!ret)
-		ret = open_gauge(t);
+		ret = open_meters(t);
 	return ret ? ret : begin(t);
 }
 
@@ -596,6 +598,8 @@ static int turn(struct tracer *t)
 	take_signals(t);
 	if (!err)
 		err = gauge__tick(t->gauge, t->now_ns);
+	if (!err)
+		err = meter__tick(t->meter, t->now_ns);
 	check_end(t);
 	if (err || t->stop || n >= EVENTS_PER_POLL)
 		return err;
@@ -649,11 +653,13 @@ static void outlive(struct tracer *t)
  * takes a while, so it comes before the account ends. */
 static int wind_up(struct tracer *t)
 {
+	struct fact_counters costs = {0};
 	int err, n;
 
 	read_first(t, false);
 	session__detach(t->session);
 	err = gauge__read(t->gauge, READING_END);
+	meter__tell(t->meter, clock_ns(CLOCK_MONOTONIC), &costs);
 	if (!err)
 		err = session__stop(t->session);
 	if (!err)
@@ -670,7 +676,7 @@ static int wind_up(struct tracer *t)
 	if (!err)
 		err = emit_release(t, UINT64_MAX);
 	if (!err)
-		err = tally__emit(t->tally, t->session, probes__functions(t->probes), emit, t);
+		err = tally__emit(t->tally, t->session, &costs, probes__functions(t->probes), emit, t);
 	return err ? err : emit_end(t);
 }
 
@@ -681,6 +687,7 @@ static int close_all(struct tracer *t, int err)
 
 	tally__free(t->tally);
 	gauge__free(t->gauge);
+	meter__free(t->meter);
 	probes__free(t->probes);
 	pytrace__free(t->python);
 	native__free(t->native);

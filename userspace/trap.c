@@ -7,9 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "uprobe.h"
-
-#define CALLS 100
+#define CALLS 32
 
 #if defined(__x86_64__)
 
@@ -76,13 +74,14 @@ static uint64_t time_call(trapped_fn *fn)
 	return best;
 }
 
-int trap_calibrate(struct trap_costs *out)
+int trap_calibrate(struct trap_costs *out, struct uprobe_links **probes)
 {
 	struct uprobe_site sites[COST_INVALID] = {{0}};
 	struct uprobe_links *links;
 	int prog, err;
 
 	*out = (struct trap_costs){{0}};
+	*probes = NULL;
 	for (int i = 0; i < COST_INVALID; i++) {
 		struct place p = {.addr = (uintptr_t)trapped[i]};
 
@@ -98,16 +97,20 @@ int trap_calibrate(struct trap_costs *out)
 	err = links ? uprobe_attach_fd(links, prog, "/proc/self/exe", sites, COST_INVALID) : -ENOMEM;
 	for (int i = 0; !err && i < COST_INVALID; i++)
 		out->ns[i] = time_call(trapped[i]);
-	uprobe_links__free(links);
 	close(prog);
+	if (err)
+		uprobe_links__free(links);
+	else
+		*probes = links;
 	return err;
 }
 
 #else
 
-int trap_calibrate(struct trap_costs *out)
+int trap_calibrate(struct trap_costs *out, struct uprobe_links **probes)
 {
 	*out = (struct trap_costs){{0}};
+	*probes = NULL;
 	return -ENOTSUP;
 }
 

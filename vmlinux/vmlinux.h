@@ -176,9 +176,14 @@ struct signal_struct {
 	long unsigned int min_flt, maj_flt;
 };
 
+struct sched_entity {
+	u64 sum_exec_runtime;
+};
+
 struct task_struct {
 	unsigned int __state;
 	unsigned int flags;
+	struct sched_entity se;
 	struct mm_struct *mm;
 	pid_t pid, tgid;
 	int exit_code;
