@@ -239,7 +239,7 @@ static void play_threads(int threads, int rounds, int64_t slack)
 			found++;
 		}
 	}
-	cr_expect_eq(found, threads);
+	cr_expect_eq(found, (size_t)threads);
 	cr_expect(all - told >= 0 && all - told <= slack, "%" PRId64 " of %" PRId64 " pages", all, told);
 	json_decref(s);
 }

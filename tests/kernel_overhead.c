@@ -160,7 +160,7 @@ Test(overhead, a_program_that_does_nothing_costs_no_run, .timeout = 120)
 	cr_expect_eq(row_int(overhead, "took_ns"), 0);
 	cr_expect_eq(row_int(overhead, "cpu_ns"), 0);
 	json_array_foreach(json_object_get(overhead, "programs"), i, one)
-		cr_expect_eq(row_int(one, "runs"), 0, "%s: %" JSON_INTEGER_FORMAT, row_str(one, "name"),
+		cr_expect_eq(row_int(one, "runs"), 0, "%s: %" PRId64, row_str(one, "name"),
 			row_int(one, "runs"));
 	json_decref(rows);
 }

@@ -337,7 +337,7 @@ Test(fact, counters_come_back_however_many)
 
 Test(fact, what_programs_and_traps_took_is_kept)
 {
-	struct fact f = { REC_COUNTERS, .counters = { .costs = { { 640, 10, 2500, 64, 2, 90 }, { 0 }, { 64, 1, 90 } },
+	struct fact f = { REC_COUNTERS, .counters = { .costs = { { 640, 10, 2500, 64, 2, 90 }, { 0 }, { .runs = 64, .sampled = 1, .ns = 90 } },
 				  .trap_ns = { 300, 700, 9000, 0 }, .cpu_ns = 123456789,
 				  .limit = { 30000, 4, 50000, 6 } } };
 	struct wire w = { 0 };

@@ -60,16 +60,16 @@ Test(overhead, processes_that_are_not_traced_are_kept_apart)
 
 Test(overhead, the_total_is_of_all_classes)
 {
-	struct rt_cost costs[RT_COST_MAX] = { [RT_COST_RSS_STAT] = { 64, 1, 100 },
-		[RT_COST_FUNCTION_STEPPED] = { 64, 1, 1000 }, [RT_COST_SAMPLE] = { 2, 2, 60000 } };
+	struct rt_cost costs[RT_COST_MAX] = { [RT_COST_RSS_STAT] = { .runs = 64, .sampled = 1, .ns = 100 },
+		[RT_COST_FUNCTION_STEPPED] = { .runs = 64, .sampled = 1, .ns = 1000 }, [RT_COST_SAMPLE] = { .runs = 2, .sampled = 2, .ns = 60000 } };
 
 	expect_ns(overhead_total_ns(costs, traps), 64 * 100 + 64 * (1000 + 9000) + 60000);
 }
 
 Test(overhead, a_hit_is_a_trap_and_a_run)
 {
-	struct rt_cost costs[RT_COST_MAX] = { [RT_COST_FUNCTION] = { 64, 1, 400 },
-		[RT_COST_FUNCTION_STEPPED] = { 64, 1, 500 } };
+	struct rt_cost costs[RT_COST_MAX] = { [RT_COST_FUNCTION] = { .runs = 64, .sampled = 1, .ns = 400 },
+		[RT_COST_FUNCTION_STEPPED] = { .runs = 64, .sampled = 1, .ns = 500 } };
 
 	expect_ns(overhead_hit_ns(COST_EMULATED, costs, traps), 1100);
 	expect_ns(overhead_hit_ns(COST_STEPPED, costs, traps), 9500);

@@ -140,9 +140,9 @@ static void whole_run(struct run *run)
 	feed_counters(run, .loss = { [RT_LOSS_RING] = 4, [RT_LOSS_UNSTABLE] = 1, [RT_LOSS_LIMIT] = 70 },
 		.hits = hits, .n_hits = 3, .trap_ns = { 300, 700, 9000 }, .cpu_ns = 2 * SEC,
 		.limit = { .ppm = 30000, .over_ns = T0 + 9 * SEC, .over_ppm = 61234, .off_ns = 3 * SEC },
-		.costs = { [RT_COST_RSS_STAT] = { 460800, 7200, 1800000 }, [RT_COST_FUNCTION] = { 3 },
+		.costs = { [RT_COST_RSS_STAT] = { .runs = 460800, .sampled = 7200, .ns = 1800000 }, [RT_COST_FUNCTION] = { .runs = 3 },
 			[RT_COST_SWITCH] = { 6400, 1, 200, 6336, 99, 4950 },
-			[RT_COST_SAMPLE] = { 100, 100, 3000000 } });
+			[RT_COST_SAMPLE] = { .runs = 100, .sampled = 100, .ns = 3000000 } });
 	feed_end(run, .time_ns = T0 + 21 * SEC, .reason = "interrupt");
 }
 

@@ -35,7 +35,7 @@ Test(symbolize, a_file_that_ends_the_reader_costs_only_its_own_names)
 		cr_assert_str_eq(p[i].symbol.name, i % 2 ? "second" : "first");
 		cr_assert_eq(p[i].symbol.into, 1);
 		cr_assert_eq(p[i].symbol.n_places, 1);
-		cr_assert_eq(p[i].symbol.places[0].line, 1 + i % 2);
+		cr_assert_eq(p[i].symbol.places[0].line, (uint32_t)(1 + i % 2));
 		cr_assert_str_eq(strrchr(p[i].symbol.places[0].file, '/'), "/a.c");
 		free((void *)p[i].symbol.places);
 	}

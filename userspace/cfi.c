@@ -104,30 +104,25 @@ static char *cut_out(const struct elf_cfi *cfi, size_t *size)
 	return buf;
 }
 
-/* A row under construction. */
-struct draft {
-	struct cfi_row row;
-	Dwarf_Op ops[MAX_OPS];
-};
-
 static bool fits(int64_t offset)
 {
 	return offset == (int32_t)offset;
 }
 
-static struct rule as_expression(struct draft *d, const Dwarf_Op *ops, size_t n)
+/* `d` is a row under construction, with room for MAX_OPS. */
+static struct rule as_expression(struct cfi_row *d, const Dwarf_Op *ops, size_t n)
 {
-	struct rule rule = { .how = HOW_EXPR, .reg = n, .offset = d->row.n_ops };
+	struct rule rule = { .how = HOW_EXPR, .reg = n, .offset = d->n_ops };
 
-	if (n > UINT8_MAX || n > (size_t)(MAX_OPS - d->row.n_ops))
+	if (n > UINT8_MAX || n > (size_t)(MAX_OPS - d->n_ops))
 		return (struct rule){ .how = HOW_UNKNOWN };
-	memcpy(d->ops + d->row.n_ops, ops, n * sizeof(*ops));
-	d->row.n_ops += n;
+	memcpy(d->ops + d->n_ops, ops, n * sizeof(*ops));
+	d->n_ops += n;
 	return rule;
 }
 
 /* A CFA is nearly always a register and an offset. */
-static struct rule cfa_rule(struct draft *d, const Dwarf_Op *ops, size_t n)
+static struct rule cfa_rule(struct cfi_row *d, const Dwarf_Op *ops, size_t n)
 {
 	if (!n)
 		return (struct rule){ .how = HOW_UNKNOWN };
@@ -137,7 +132,7 @@ static struct rule cfa_rule(struct draft *d, const Dwarf_Op *ops, size_t n)
 }
 
 /* And a register nearly always lies in memory at a distance from it. */
-static struct rule reg_rule(struct draft *d, const Dwarf_Op *ops, size_t n,
+static struct rule reg_rule(struct cfi_row *d, const Dwarf_Op *ops, size_t n,
 	const Dwarf_Op *undefined)
 {
 	int64_t offset = 0;
@@ -158,36 +153,36 @@ static struct rule reg_rule(struct draft *d, const Dwarf_Op *ops, size_t n,
 	return as_expression(d, ops, n);
 }
 
-static int make_draft(struct draft *d, Dwarf_Frame *frame)
+static int make_draft(struct cfi_row *d, Dwarf_Frame *frame)
 {
 	Dwarf_Op mem[3], *ops;
 	bool signal;
 	size_t n;
 	int ra;
 
-	ra = dwarf_frame_info(frame, &d->row.start, &d->row.end, &signal);
+	ra = dwarf_frame_info(frame, &d->start, &d->end, &signal);
 	if (ra < 0 || ra >= CFI_REGS || dwarf_frame_cfa(frame, &ops, &n))
 		return -ENOENT;
-	d->row.ra = ra;
-	d->row.signal = signal;
-	d->row.cfa = cfa_rule(d, ops, n);
-	if (d->row.cfa.how == HOW_UNKNOWN)
+	d->ra = ra;
+	d->signal = signal;
+	d->cfa = cfa_rule(d, ops, n);
+	if (d->cfa.how == HOW_UNKNOWN)
 		return -ENOENT;
 	for (int i = 0; i < CFI_REGS; i++) {
 		if (dwarf_frame_register(frame, i, mem, &ops, &n))
 			continue;
-		d->row.rules[i] = reg_rule(d, ops, n, mem);
+		d->rules[i] = reg_rule(d, ops, n, mem);
 	}
 	return 0;
 }
 
 static int ask_libdw(const struct elf_cfi *cfi, uint64_t addr, struct cfi_row **out)
 {
-	struct draft *d = calloc(1, sizeof(*d));
+	struct cfi_row *d = calloc(1, sizeof(*d) + MAX_OPS * sizeof(*d->ops)), *small;
 	Dwarf_Frame *frame = NULL;
 	Dwarf_CFI *libdw = NULL;
 	Elf *elf = NULL;
-	size_t size, ops;
+	size_t size;
 	int err = -ENOMEM;
 	char *file;
 
@@ -202,14 +197,9 @@ static int ask_libdw(const struct elf_cfi *cfi, uint64_t addr, struct cfi_row **
 	err = make_draft(d, frame);
 	if (err)
 		goto out;
-	ops = d->row.n_ops * sizeof(*d->ops);
-	*out = malloc(sizeof(**out) + ops);
-	if (!*out) {
-		err = -ENOMEM;
-		goto out;
-	}
-	**out = d->row;
-	memcpy((*out)->ops, d->ops, ops);
+	small = realloc(d, cfi_row__size(d));
+	*out = small ? small : d;
+	d = NULL;
 out:
 	free(frame);
 	if (libdw)
