@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -20,7 +19,6 @@
 #include "absent.h"
 #include "event.h"
 #include "fact.h"
-#include "foresee.h"
 #include "gauge.h"
 #include "launch.h"
 #include "log.h"
@@ -28,57 +26,17 @@
 #include "meter.h"
 #include "native.h"
 #include "output.h"
-#include "preflight.h"
 #include "probes.h"
 #include "pyinstall.h"
 #include "pytrace.h"
-#include "role.h"
 #include "selection.h"
 #include "session.h"
 #include "tally.h"
+#include "trace_internal.h"
 #include "version.h"
 #include "watch.h"
 
-#define WINDOW_NS	 50000000ULL /* by how much the log is delayed, for the order's sake */
-#define BUSY_POLL_MS	 10
-#define IDLE_POLL_MS	 50
-#define EVENTS_PER_POLL	 65536
-#define READER_NICE	 (-20)
-#define MAX_MISSED	 16384 /* functions whose lost checkpoints are counted each for itself */
-#define RESCAN_NS	 1000000000ULL /* for files whose loading no linker tells of */
-
-struct tracer {
-	const struct options *opt;
-	struct selection sel;
-	struct session *session;
-	struct probes *probes;
-	struct pytrace *python;
-	struct native *native; /* NULL: no full attribution */
-	struct pyinstall *install;
-	size_t absent; /* labels of the profile that were said not to be there */
-	struct role_rules *roles;
-	struct watch *watch;
-	struct launch *launch;
-	struct output *output;
-	struct tally *tally;
-	struct gauge *gauge;
-	struct meter *meter;
-	int signals; /* signalfd */
-	int nice;    /* that it was started with */
-	uint64_t start_ns, now_ns, rescan_ns;
-	bool running;	  /* all is set up */
-	bool growth;	  /* full attribution is on */
-	bool points;	  /* --step is on */
-	bool marked;	  /* some process has said something itself */
-	bool attaching;	  /* reports of processes that come now say what was there */
-	int interrupted;  /* the first SIGINT or SIGTERM that came, or the second */
-	bool insisted;	  /* there was a second */
-	bool stop;
-	const char *reason;
-	int err;
-};
-
-static uint64_t clock_ns(clockid_t clock)
+uint64_t trace_clock(clockid_t clock)
 {
 	struct timespec ts;
 
@@ -88,7 +46,7 @@ static uint64_t clock_ns(clockid_t clock)
 
 /* --- records -------------------------------------------------------------------------------------- */
 
-static int emit(void *ctx, const struct record *rec)
+int trace_emit(void *ctx, const struct record *rec)
 {
 	struct tracer *t = ctx;
 
@@ -99,7 +57,7 @@ static int emit_event(struct tracer *t, const void *data, size_t len)
 {
 	struct record rec = {.kind = REC_EVENT, .len = len, .data = data};
 
-	return emit(t, &rec);
+	return trace_emit(t, &rec);
 }
 
 static int emit_mapping(struct tracer *t, const struct rt_mapping *ev)
@@ -123,7 +81,7 @@ static int emit_attach_point(struct tracer *t, const struct rt_hdr *h, const str
 }
 
 /* Points are for programs of which nothing else is known, unless they were asked for. */
-static void decide_points(struct tracer *t)
+void trace_decide_points(struct tracer *t)
 {
 	t->points = t->opt->step &&
 		    (t->opt->step_set ||
@@ -138,7 +96,7 @@ static int after_event(struct tracer *t, const struct rt_hdr *ev)
 
 	if (ev->kind == RT_EV_MARK && !t->marked) {
 		t->marked = true;
-		decide_points(t);
+		trace_decide_points(t);
 	}
 	if (!t->points)
 		return 0;
@@ -151,7 +109,7 @@ static int after_event(struct tracer *t, const struct rt_hdr *ev)
 	return 0;
 }
 
-static int on_event(void *ctx, const void *data, size_t len)
+int trace_on_event(void *ctx, const void *data, size_t len)
 {
 	struct tracer *t = ctx;
 	const char *why;
@@ -195,7 +153,7 @@ static int on_sum(void *ctx, const void *data, size_t len)
 	return emit_event(t, &ev, sizeof(ev));
 }
 
-static int emit_host(struct tracer *t)
+int trace_emit_host(struct tracer *t)
 {
 	char host[256] = "";
 	struct utsname uts;
@@ -207,33 +165,33 @@ static int emit_host(struct tracer *t)
 	fact.host.kernel = uts.release;
 	fact.host.version = RAMTRACE_VERSION;
 	fact.host.start_ns = t->start_ns;
-	fact.host.realtime_offset_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+	fact.host.realtime_offset_ns = trace_clock(CLOCK_REALTIME) - trace_clock(CLOCK_MONOTONIC);
 	fact.host.window_ns = WINDOW_NS;
 	fact.host.step = t->points ? t->opt->step : 0;
 	fact.host.growth = t->growth;
 	fact.host.cpus = session__cpus(t->session);
-	return fact__emit(&fact, emit, t);
+	return fact__emit(&fact, trace_emit, t);
 }
 
 static int emit_release(struct tracer *t, uint64_t until_ns)
 {
 	struct record rec = {.kind = REC_RELEASE, .len = sizeof(until_ns), .data = &until_ns};
 
-	return emit(t, &rec);
+	return trace_emit(t, &rec);
 }
 
 static int emit_end(struct tracer *t)
 {
 	struct fact fact = {.kind = REC_END};
 
-	fact.end.time_ns = clock_ns(CLOCK_MONOTONIC);
+	fact.end.time_ns = trace_clock(CLOCK_MONOTONIC);
 	fact.end.reason = (char *)t->reason;
-	return fact__emit(&fact, emit, t);
+	return fact__emit(&fact, trace_emit, t);
 }
 
 /* --- signals -------------------------------------------------------------------------------------- */
 
-static int block_signals(struct tracer *t)
+int trace_block_signals(struct tracer *t)
 {
 	sigset_t set;
 
@@ -288,254 +246,12 @@ static void take_signals(struct tracer *t)
 
 /* The log cannot be written at present. After the first signal its reader may still want the rest;
  * who sends a second one does not wait for that. */
-static int on_stuck(void *ctx)
+int trace_on_stuck(void *ctx)
 {
 	struct tracer *t = ctx;
 
 	take_signals(t);
 	return t->insisted ? -ECANCELED : 0;
-}
-
-/* --- setting up ------------------------------------------------------------------------------------- */
-
-/* No function to look for. What a command will run is not known. */
-static bool has_nothing_else(const struct tracer *t)
-{
-	return !t->sel.n || (!t->opt->argv && foresee_nothing(t->opt, &t->sel));
-}
-
-static int open_session(struct tracer *t)
-{
-	struct session_config config = {.ring_bytes = t->opt->ring_bytes,
-		.max_funcs = MAX_MISSED,
-		.follow_children = t->opt->follow_children,
-		.uretprobes = t->opt->returns == RETURN_URETPROBE,
-		.markers = t->opt->markers,
-		.limits = t->opt->limits};
-	char err[1024] = "";
-	int ret;
-
-	t->growth = t->opt->growth || (!t->opt->step_set && has_nothing_else(t));
-	config.growth = t->growth;
-	config.python = t->growth || selection__has_python(&t->sel);
-	ret = session__open(&config, &t->session, err, sizeof(err));
-
-	if (ret)
-		log_error("%s", err);
-	return ret;
-}
-
-static int want_targets(struct tracer *t)
-{
-	char err[512] = "";
-	int ret = 0;
-
-	for (size_t i = 0; !ret && i < t->opt->n_pids; i++)
-		ret = session__want(t->session, t->opt->pids[i], false);
-	if (!ret && t->opt->argv) {
-		ret = launch__start(t->opt->argv, t->opt->user, &t->launch, err, sizeof(err));
-		if (ret) {
-			log_error("%s", err);
-			return ret;
-		}
-		ret = session__want(t->session, launch__pid(t->launch), true);
-	}
-	if (!ret)
-		ret = session__adopt(t->session);
-	if (ret < 0)
-		log_error("cannot take in the processes: %s", strerror(-ret));
-	return ret < 0 ? ret : 0;
-}
-
-static int open_probes(struct tracer *t)
-{
-	struct probes_config config = {.specs = t->sel.specs,
-		.n_specs = t->sel.n,
-		.returns = t->opt->returns,
-		.multi = session__has_multi(t->session),
-		.force = t->opt->force,
-		.markers = t->opt->markers,
-		.session = t->session,
-		.emit = emit,
-		.ctx = t};
-	struct pytrace_config python = {.specs = t->sel.specs,
-		.n_specs = t->sel.n,
-		.growth = t->growth,
-		.session = t->session,
-		.emit = emit,
-		.ctx = t};
-	char err[512] = "";
-	int ret;
-
-	t->install = pyinstall__new(t->sel.specs, t->sel.n);
-	if (!t->install)
-		return -ENOMEM;
-	config.install = python.install = t->install;
-	t->probes = probes__new(&config);
-	t->python = pytrace__new(&python);
-	t->native = t->growth ? native__new() : NULL;
-	if (!t->probes || !t->python || (t->growth && !t->native))
-		return -ENOMEM;
-	ret = pytrace__begin(t->python, err, sizeof(err));
-	if (ret)
-		log_error("%s", err);
-	return ret;
-}
-
-static int open_meters(struct tracer *t)
-{
-	struct gauge_config config = {.opt = t->opt, .growth = t->growth, .session = t->session,
-		.on_event = on_event, .emit = emit, .ctx = t};
-
-	t->gauge = gauge__new(&config);
-	t->meter = meter__new(t->session, t->opt->max_overhead, t->growth);
-	return t->gauge && t->meter ? 0 : -ENOMEM;
-}
-
-static bool is_root(const struct tracer *t, pid_t pid)
-{
-	for (size_t i = 0; i < t->opt->n_pids; i++)
-		if (t->opt->pids[i] == pid)
-			return true;
-	return t->launch && launch__pid(t->launch) == pid;
-}
-
-/* The ring holds what comes in some 50 ms. On a busy machine others would have the processor for longer, so
- * what reads it goes first; it sleeps nearly all the time. All other work is done like anybody's. */
-static void read_first(const struct tracer *t, bool first)
-{
-	setpriority(PRIO_PROCESS, 0, first ? READER_NICE : t->nice);
-}
-
-static bool wants_scans(const struct tracer *t)
-{
-	return t->sel.n || t->opt->markers || t->growth;
-}
-
-static int scan_due(struct tracer *t)
-{
-	char err[1024];
-	pid_t pid;
-	int ret;
-
-	while (wants_scans(t) && (pid = watch__next_to_scan(t->watch))) {
-		err[0] = '\0';
-		read_first(t, false);
-		ret = probes__scan(t->probes, pid, is_root(t, pid), err, sizeof(err));
-		if (ret == -ENOMEM)
-			return ret;
-		if (!ret)
-			ret = pytrace__scan(t->python, pid, t->start_ns);
-		if (ret == -ENOMEM)
-			return ret;
-		if (ret && ret != -ESRCH) /* one bad file is no reason to end the run */
-			log_warn("%s", *err ? err : strerror(-ret));
-		read_first(t, t->running);
-	}
-	return 0;
-}
-
-static void say_absent(struct tracer *t)
-{
-	t->absent = absent_say(&t->sel, t->probes, t->install, t->opt->lang,
-		log_level() >= LOG_DEBUG, t->absent);
-}
-
-static int attach_all(struct tracer *t)
-{
-	char err[1024] = "";
-	int ret = 0;
-
-	for (size_t i = 0; i < t->opt->n_pids; i++)
-		pyinstall__process(t->install, t->opt->pids[i]);
-	if (t->opt->argv)
-		pyinstall__command(t->install, t->opt->argv);
-	for (size_t i = 0; !ret && wants_scans(t) && i < t->opt->n_pids; i++) {
-		ret = probes__scan(t->probes, t->opt->pids[i], true, err, sizeof(err));
-		if (ret == -ESRCH)
-			snprintf(err, sizeof(err), "process %d went away while it was looked at",
-				t->opt->pids[i]);
-	}
-	if (!ret)
-		ret = probes__find_files(t->probes, t->opt->argv ? t->opt->argv[0] : NULL, err,
-			sizeof(err));
-	if (ret)
-		log_error("%s", *err ? err : strerror(-ret));
-	return ret;
-}
-
-/* Before the first event come the host and the specs, then what every process has now. */
-static int begin(struct tracer *t)
-{
-	int err;
-
-	t->start_ns = clock_ns(CLOCK_MONOTONIC);
-	err = attach_all(t);
-	if (!err)
-		err = absent_judge(&t->sel, t->probes);
-	if (err)
-		return err;
-	say_absent(t);
-	decide_points(t);
-	err = emit_host(t); /* it says whether there are points */
-	if (!err)
-		err = probes__tell(t->probes);
-	t->attaching = true;
-	if (!err)
-		err = session__report(t->session, on_event, t);
-	if (!err)
-		err = session__poll(t->session, on_event, t, EVENTS_PER_POLL);
-	t->attaching = false;
-	if (err < 0)
-		return err;
-	t->now_ns = clock_ns(CLOCK_MONOTONIC);
-	err = meter__begin(t->meter, probes__functions(t->probes), t->now_ns);
-	/* what runs is looked at before it is said that it is traced; a command has nothing yet */
-	if (!err)
-		err = scan_due(t);
-	return err || !t->opt->n_pids ? err : gauge__read(t->gauge, READING_START);
-}
-
-static int set_up(struct tracer *t)
-{
-	char err[512] = "";
-	int ret;
-
-	t->nice = getpriority(PRIO_PROCESS, 0);
-	ret = preflight_namespace();
-	for (size_t i = 0; !ret && i < t->opt->n_pids; i++)
-		ret = preflight_pid(t->opt->pids[i]);
-	if (!ret && t->opt->argv)
-		ret = preflight_command(t->opt->argv[0]);
-	if (!ret)
-		ret = preflight_host();
-	if (!ret)
-		ret = selection__make(&t->sel, t->opt);
-	if (ret)
-		return ret;
-	ret = role_rules__load(&t->roles, err, sizeof(err));
-	if (ret) {
-		log_error("%s", err);
-		return ret;
-	}
-	t->watch = watch__new(t->sel.profile ? profile__roles(t->sel.profile) : NULL, t->roles, emit, t);
-	t->tally = tally__new();
-	if (!t->watch || !t->tally)
-		return -ENOMEM;
-	ret = output__open(t->opt, &t->output); /* a FIFO may wait for its reader: still interruptible */
-	if (ret)
-		return ret;
-	output__on_stuck(t->output, on_stuck, t);
-	ret = block_signals(t);
-	if (!ret)
-		ret = open_session(t);
-	if (!ret)
-		ret = want_targets(t);
-	if (!ret)
-		ret = open_probes(t);
-	if (!ret)
-		ret = open_meters(t);
-	return ret ? ret : begin(t);
 }
 
 /* --- the loop ---------------------------------------------------------------------------------------- */
@@ -568,12 +284,12 @@ static int learn(struct tracer *t)
 	int err;
 
 	rescan(t);
-	err = scan_due(t);
+	err = trace_scan_due(t);
 	if (!err)
 		err = pytrace__tick(t->python, t->now_ns);
 	if (!err && probes__matched(t->probes) + pytrace__processes(t->python) != before) {
-		decide_points(t);
-		say_absent(t);
+		trace_decide_points(t);
+		trace_say_absent(t);
 		err = probes__tell(t->probes);
 	}
 	return err ? err : watch__tick(t->watch, t->now_ns);
@@ -585,8 +301,8 @@ static int turn(struct tracer *t)
 		{.fd = t->signals, .events = POLLIN}, {.fd = output__fd(t->output)}};
 	int n, err;
 
-	t->now_ns = clock_ns(CLOCK_MONOTONIC);
-	n = session__poll(t->session, on_event, t, EVENTS_PER_POLL);
+	t->now_ns = trace_clock(CLOCK_MONOTONIC);
+	n = session__poll(t->session, trace_on_event, t, EVENTS_PER_POLL);
 	if (n < 0)
 		return n;
 	err = learn(t);
@@ -623,7 +339,7 @@ static int loop(struct tracer *t)
 			session__sites(t->session));
 	}
 	t->running = true;
-	read_first(t, true);
+	trace_read_first(t, true);
 	while (!err && !t->stop)
 		err = turn(t);
 	if (err && !output__failed(t->output))
@@ -656,27 +372,27 @@ static int wind_up(struct tracer *t)
 	struct fact_counters costs = {0};
 	int err, n;
 
-	read_first(t, false);
+	trace_read_first(t, false);
 	session__detach(t->session);
 	err = gauge__read(t->gauge, READING_END);
-	meter__tell(t->meter, clock_ns(CLOCK_MONOTONIC), &costs);
+	meter__tell(t->meter, trace_clock(CLOCK_MONOTONIC), &costs);
 	if (!err)
 		err = session__stop(t->session);
 	if (!err)
-		err = session__report(t->session, on_event, t);
+		err = session__report(t->session, trace_on_event, t);
 	do
-		n = session__poll(t->session, on_event, t, EVENTS_PER_POLL);
+		n = session__poll(t->session, trace_on_event, t, EVENTS_PER_POLL);
 	while (n >= EVENTS_PER_POLL);
 	if (!err && n < 0)
 		err = n;
 	if (!err && t->growth)
 		err = session__growth(t->session, on_sum, t);
 	if (!err && t->native)
-		err = native__emit(t->native, emit, t);
+		err = native__emit(t->native, trace_emit, t);
 	if (!err)
 		err = emit_release(t, UINT64_MAX);
 	if (!err)
-		err = tally__emit(t->tally, t->session, &costs, probes__functions(t->probes), emit, t);
+		err = tally__emit(t->tally, t->session, &costs, probes__functions(t->probes), trace_emit, t);
 	return err ? err : emit_end(t);
 }
 
@@ -712,7 +428,7 @@ static int close_all(struct tracer *t, int err)
 int trace_run(const struct options *opt)
 {
 	struct tracer t = {.opt = opt, .signals = -1, .reason = "error"};
-	int err = set_up(&t);
+	int err = trace_set_up(&t);
 
 	if (!err)
 		err = loop(&t);
