@@ -364,7 +364,8 @@ Test(limits, too_many_processes, .timeout = 120)
 	cr_expect_eq(json_array_size(json_object_get(l.summary, "processes")), 1);
 	cr_expect_eq(row_int(l.loss, "proc_map"), 2);
 	lost(&l, "proc_map", 2, "too many processes: 2");
-	cr_expect_eq(cause(&l, "dropped"), 0);
+	/* but for what a child does between vfork and exec, on the memory of its parent */
+	cr_expect_leq(llabs(cause(&l, "dropped")), 8 * PAGE);
 	over(&l);
 }
 
