@@ -121,11 +121,8 @@ int on_uretprobe(struct pt_regs *ctx)
 SEC("uprobe")
 int on_python_entry(struct pt_regs *ctx)
 {
-	u64 cookie = bpf_get_attach_cookie(ctx), first = PT_REGS_PARM1(ctx), arg = PT_REGS_PARM2(ctx);
-	u64 what = cookie & ~(u64)RT_PY_STEPPED, since;
-	u32 class = cookie & RT_PY_STEPPED ? RT_COST_PYTHON_STEPPED : RT_COST_PYTHON_ENTRY;
-
-	since = forget_value(cost_begin(class));
+	u64 what = bpf_get_attach_cookie(ctx), first = PT_REGS_PARM1(ctx), arg = PT_REGS_PARM2(ctx);
+	u64 since = forget_value(cost_begin(RT_COST_PYTHON_ENTRY));
 
 	/* both are read: the verifier lets no pointer to a register be chosen */
 	barrier_var(first);
@@ -133,7 +130,7 @@ int on_python_entry(struct pt_regs *ctx)
 	if (what == RT_PY_FRAME_FIRST || what == RT_PY_CODE)
 		arg = first;
 	on_python_function(PT_REGS_SP(ctx), arg, what);
-	cost_end(class, since);
+	cost_end(RT_COST_PYTHON_ENTRY, since);
 	return 0;
 }
 

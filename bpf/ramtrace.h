@@ -331,7 +331,6 @@ enum rt_py_entry {
 	RT_PY_FRAME = 1,       /* the frame as its second, */
 	RT_PY_FRAME_FIRST = 2, /* or, up to 3.8, as its first, */
 	RT_PY_CODE = 3,	       /* the code object as its first */
-	RT_PY_STEPPED = 0x80,  /* beside one of these: the probed instruction is single-stepped */
 };
 #define RT_FNV_OFFSET 0xcbf29ce484222325ULL
 #define RT_FNV_PRIME  0x100000001b3ULL
@@ -478,15 +477,14 @@ enum rt_cost_class {
 	RT_COST_RSS_STAT = 0,	  /* changes of RSS of traced processes */
 	RT_COST_FUNCTION = 1,	  /* entries and exits of functions, on instructions that are emulated */
 	RT_COST_SWITCH = 2,	  /* of threads */
-	RT_COST_PYTHON_ENTRY = 3, /* entries of CPython's own functions, likewise */
+	RT_COST_PYTHON_ENTRY = 3, /* entries of CPython's own functions, whichever instruction it is */
 	RT_COST_FUNCTION_NOP5 = 4,
 	RT_COST_FUNCTION_STEPPED = 5,
-	RT_COST_PYTHON_STEPPED = 6,
-	RT_COST_MARK = 7, /* markers */
-	RT_COST_MARK_STEPPED = 8,
-	RT_COST_FAULT = 9,   /* page faults, where growth is attributed */
-	RT_COST_SAMPLE = 10, /* copies of native stacks: each is timed */
-	RT_COST_MAX = 11,
+	RT_COST_MARK = 6, /* markers */
+	RT_COST_MARK_STEPPED = 7,
+	RT_COST_FAULT = 8,   /* page faults, where growth is attributed */
+	RT_COST_SAMPLE = 9, /* copies of native stacks: each is timed */
+	RT_COST_MAX = 10,
 };
 
 struct rt_cost {

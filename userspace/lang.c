@@ -146,7 +146,6 @@ static const char *const texts[TEXT_COUNT_][2] = {
 	[TEXT_COST_0 + RT_COST_PYTHON_ENTRY] = { "Python 入口", "Python entries" },
 	[TEXT_COST_0 + RT_COST_FUNCTION_NOP5] = { "函数探针 (nop5)", "probes of functions (nop5)" },
 	[TEXT_COST_0 + RT_COST_FUNCTION_STEPPED] = { "函数探针 (单步)", "probes of functions (single-stepped)" },
-	[TEXT_COST_0 + RT_COST_PYTHON_STEPPED] = { "Python 入口 (单步)", "Python entries (single-stepped)" },
 	[TEXT_COST_0 + RT_COST_MARK] = { "标记", "markers" },
 	[TEXT_COST_0 + RT_COST_MARK_STEPPED] = { "标记 (单步)", "markers (single-stepped)" },
 	[TEXT_COST_0 + RT_COST_FAULT] = { "缺页", "page faults" },

@@ -18,7 +18,6 @@ static const struct {
 	[RT_COST_PYTHON_ENTRY] = {"python_entry", COST_EMULATED},
 	[RT_COST_FUNCTION_NOP5] = {"function_nop5", COST_NOP5},
 	[RT_COST_FUNCTION_STEPPED] = {"function_stepped", COST_STEPPED},
-	[RT_COST_PYTHON_STEPPED] = {"python_entry_stepped", COST_STEPPED},
 	[RT_COST_MARK] = {"marker", COST_EMULATED},
 	[RT_COST_MARK_STEPPED] = {"marker_stepped", COST_STEPPED},
 	[RT_COST_FAULT] = {"page_fault", COST_INVALID},

@@ -81,7 +81,6 @@ enum {
 struct python_sites {
 	size_t n;
 	uint64_t offset[PYTHON_SITES];	   /* in the file */
-	bool stepped[PYTHON_SITES];	   /* the kernel has to single-step what is there */
 	const char *symbol[PYTHON_SITES]; /* what is there, also where the file does not say so:
 					   * "_PyEvalFramePushAndInit", "_PyEval_EvalFrameDefault",
 					   * "PyEval_EvalCode" */

@@ -32,7 +32,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "disasm.h"
 #include "python_internal.h"
 
 #define EVAL   "_PyEval_EvalFrameDefault"
@@ -54,12 +53,8 @@ static bool lookup(struct elf_file *elf, const char *name, struct elf_func *func
 	return func->name != NULL;
 }
 
-static void add_site(struct elf_file *elf, struct python_sites *s, uint64_t addr, uint64_t offset,
-	const char *symbol)
+static void add_site(struct python_sites *s, uint64_t offset, const char *symbol)
 {
-	char text[64];
-
-	s->stepped[s->n] = disasm_cost(elf, addr, text, sizeof(text)) == COST_STEPPED;
 	s->offset[s->n] = offset;
 	s->symbol[s->n++] = symbol;
 }
@@ -483,12 +478,12 @@ static int add_makers(struct elf_file *elf, const struct elf_func *eval, uint64_
 	for (size_t i = 0; i < makers->n; i++) {
 		offset = elf__offset(elf, makers->to[i]);
 		if (offset >= 0)
-			add_site(elf, out, makers->to[i], offset, PUSH);
+			add_site(out, offset, PUSH);
 	}
 	if (makers->n > 1 || is_inlined(elf, eval->addr, makers))
-		add_site(elf, out, eval->addr, eval->offset, EVAL);
+		add_site(out, eval->offset, EVAL);
 	else if (lookup(elf, CODE, &code) && is_code_inlined(elf, &code, eval->addr, makers))
-		add_site(elf, out, code.addr, code.offset, CODE);
+		add_site(out, code.offset, CODE);
 	free(makers);
 	return out->n ? 0 : -ENOENT;
 }
@@ -504,7 +499,7 @@ int python_entry__find(struct elf_file *elf, uint32_t version, struct python_sit
 	if (!lookup(elf, EVAL, &eval))
 		return -ENOENT;
 	if (version < PYTHON_VERSION(3, 11)) {
-		add_site(elf, out, eval.addr, eval.offset, EVAL);
+		add_site(out, eval.offset, EVAL);
 		return 0;
 	}
 	*why = "it is stripped, and its code does not show where " PUSH " is";

@@ -313,7 +313,6 @@ static void entries_on(struct pytrace *p, struct py_process *proc)
 		site[i].cookie = !strcmp(sites->symbol[i], "_PyEvalFramePushAndInit") ? RT_PY_FUNCTION :
 				 !strcmp(sites->symbol[i], "PyEval_EvalCode") ? RT_PY_CODE :
 				 proc->version < 0x0309 ? RT_PY_FRAME_FIRST : RT_PY_FRAME;
-		site[i].cookie |= sites->stepped[i] ? RT_PY_STEPPED : 0;
 	}
 	take_off(p, proc->pid);
 	if (!err)
