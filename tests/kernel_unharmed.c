@@ -376,21 +376,32 @@ static void retell_first_entry(struct result *r, const json_t *row)
 	}
 }
 
-/* The value tells which call a row belongs to: each makes one more page resident. */
+/* The next that is of the row, from `at` on. */
+static size_t told_of_row(const struct result *r, const json_t *row, size_t at)
+{
+	while (at < r->n_told &&
+		(strcmp(r->told[at].when, row_str(row, "when")) || !same_values(row, &r->told[at])))
+		at++;
+	return at;
+}
+
+/* The value tells which call a row belongs to: each makes one more page resident. Probes are placed
+ * twice, since the library is loaded twice. */
 static void match_by_value(struct result *r)
 {
-	size_t i, at = 0;
+	size_t i, at = 0, next;
+	int placed = 0;
 	json_t *row;
 
-	row = rows_find(r->rows, 0, "function", "p_plugin", "when", "entry", NULL);
-	if (row)
-		retell_first_entry(r, row);
 	json_array_foreach(r->rows, i, row) {
 		if (!is_row(row))
 			continue;
-		while (at < r->n_told && (strcmp(r->told[at].when, row_str(row, "when")) ||
-						 !same_values(row, &r->told[at])))
-			at++;
+		next = told_of_row(r, row, at);
+		if (next >= r->n_told && placed++ < 2) {
+			retell_first_entry(r, row);
+			next = told_of_row(r, row, at);
+		}
+		at = next;
 		cr_assert_lt(at, r->n_told, "no call has this value: %s", json_dumps(row, 0));
 		r->told[at++].used = true;
 	}
