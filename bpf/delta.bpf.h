@@ -125,13 +125,16 @@ static __always_inline s64 fold_by_one(s64 part)
 	return sum >= rss_batch || -sum >= rss_batch ? sum : 0;
 }
 
-/* What other CPUs must have folded by one page, whose events have not come yet. */
-static __noinline s64 folds_of_others(struct mm_state *st, u32 kind)
+/* What other CPUs must have folded by one page, whose events have not come yet: pages. (Not static: see
+ * pcpc_add_many.) */
+__noinline int folds_of_others(struct mm_state *st, u32 kind)
 {
 	u32 me = bpf_get_smp_processor_id();
 	s32 part, *known;
-	s64 sum = 0;
+	int sum = 0;
 
+	if (!st)
+		return 0;
 	for (u32 cpu = 0; cpu < RT_MAX_CPUS && cpu < nr_cpus; cpu++) {
 		if (cpu == me)
 			continue;
