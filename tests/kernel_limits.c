@@ -369,6 +369,24 @@ Test(limits, too_many_processes, .timeout = 120)
 	over(&l);
 }
 
+/* The verifier goes through a loop over all CPUs in each state that leads there: too many of either, and nobody
+ * with a large machine can load the programs. */
+Test(limits, many_cpus, .timeout = 120)
+{
+	static const char *const cpus[] = {"cpus=9", "cpus=64", "cpus=256", "cpus=1024", NULL};
+	struct child c;
+
+	harness_need_kernel();
+	for (const char *const *n = cpus; *n; n++) {
+		c = tool_start(*n, (const char *const[]){"--growth", "--no-smaps", "-f", "py:json:loads", "--limits", *n,
+			"--", "/bin/true", NULL});
+		cr_expect_eq(child_wait(&c, 60), 0, "%s: %s", *n, file_text(c.err));
+	}
+	c = tool_start("cpus=1025", (const char *const[]){"--growth", "--limits", "cpus=1025", "--", "/bin/true", NULL});
+	cr_expect_eq(child_wait(&c, 60), 1);
+	cr_expect(strstr(file_text(c.err), "1024 possible CPUs"), "%s", file_text(c.err));
+}
+
 /* For a moment an exec takes room for two. If there is none, what was counted is told all the same. */
 Test(limits, too_many_processes_for_an_exec, .timeout = 120)
 {

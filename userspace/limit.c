@@ -16,6 +16,7 @@ static const char *const names[LIMIT_COUNT_] = {
 	[LIMIT_CELLS] = "cells",
 	[LIMIT_RESTS] = "rests",
 	[LIMIT_MAPPINGS] = "mappings",
+	[LIMIT_CPUS] = "cpus",
 };
 
 static bool find(const char *name, size_t len, enum limit *which)

@@ -14,6 +14,8 @@ enum limit {
 	LIMIT_CELLS,	 /* places, mappings and threads that growth is counted at, */
 	LIMIT_RESTS,	 /* and counts of what found no room among those: some for each program */
 	LIMIT_MAPPINGS,	 /* groups of them */
+	LIMIT_CPUS,	 /* possible ones, more than there are: to see that it loads and what it costs. The
+			  * figures are wrong then */
 	LIMIT_COUNT_,
 };
 

@@ -35,6 +35,7 @@ struct session {
 	bool room;   /* and of where new mappings are */
 	bool direct; /* BPF can read kernel memory without a helper (6.2, with uprobe_multi 6.6) */
 	int cpus;
+	unsigned int pretend; /* see LIMIT_CPUS; 0: as many as there are */
 };
 
 static int to_debug_log(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -91,7 +92,7 @@ static void set_knobs(struct session *s, const struct session_config *config)
 	struct ramtrace_bpf *bpf = s->bpf;
 	long online = sysconf(_SC_NPROCESSORS_ONLN);
 
-	bpf->rodata->nr_cpus = config->pretend_cpus ? config->pretend_cpus : (unsigned int)s->cpus;
+	bpf->rodata->nr_cpus = s->pretend ? s->pretend : (unsigned int)s->cpus;
 	bpf->rodata->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
 	bpf->rodata->tool_tgid = getpid();
 	bpf->rodata->follow_children = config->follow_children;
@@ -193,7 +194,8 @@ int session__open(const struct session_config *config, struct session **out, cha
 		ret = s->uprobes ? -errno : -ENOMEM;
 		goto out;
 	}
-	if (s->cpus > (int)RT_MAX_CPUS) {
+	s->pretend = config->limits.n[LIMIT_CPUS];
+	if (s->cpus > (int)RT_MAX_CPUS || s->pretend > RT_MAX_CPUS) {
 		doing = "use more than 1024 possible CPUs with";
 		ret = -E2BIG;
 		goto out;
@@ -204,7 +206,7 @@ int session__open(const struct session_config *config, struct session **out, cha
 	if (ret)
 		goto out;
 	doing = "find the per-CPU areas with";
-	ret = init_offsets(s, config->pretend_cpus);
+	ret = init_offsets(s, s->pretend);
 	if (ret)
 		goto out;
 	doing = "attach";

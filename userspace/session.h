@@ -26,7 +26,6 @@ struct session_config {
 	bool markers;	 /* and SESSION_MARK */
 	bool growth;	 /* full attribution: RT_EV_NODE, and session__growth */
 	struct limits limits;
-	unsigned int pretend_cpus; /* to measure: so many possible CPUs, whose values are then wrong */
 };
 
 /* One event, raw; valid during the call. Non-zero ends the poll and is passed up. */

@@ -85,7 +85,7 @@ static struct session *open_session(unsigned int cpus)
 	struct session_config config = {.ring_bytes = RING_BYTES,
 		.max_funcs = MANY,
 		.follow_children = true,
-		.pretend_cpus = cpus};
+		.limits.n[LIMIT_CPUS] = cpus};
 	struct session *s;
 	char err[512];
 
