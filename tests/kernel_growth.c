@@ -202,7 +202,7 @@ static void check_thread(const json_t *thread, int64_t grown, int64_t returned)
 	int64_t more = row_int(json_object_get(thread, "grown"), "anon") / PAGE - grown;
 	int64_t back = row_int(json_object_get(thread, "returned"), "anon") / PAGE - returned;
 
-	cr_expect(more >= -grown / 500 && more <= grown / 500, "grown %" PRId64 " and %" PRId64, grown, more);
+	cr_expect(more >= -grown / 4000 && more <= grown / 4000, "grown %" PRId64 " and %" PRId64, grown, more);
 	cr_expect(back >= -returned / 500 && back <= returned / 500, "returned %" PRId64 " and %" PRId64, returned,
 		back);
 }
@@ -519,33 +519,52 @@ Test(growth, is_on_where_no_spec_means_anything, .timeout = 120)
 	cr_expect_not(is_on("libc.so.6:munmap"));
 }
 
-/* One that goes on while it is left: what it brings meanwhile has a cause. */
-Test(growth, a_process_that_grows_at_detach, .timeout = 120)
+/* What a process brings while it is left has a cause: nothing is charged that is in no total. */
+static void leave_busy(pid_t target)
 {
 	const char *summary = harness_path("busy.json");
-	struct child c, tool;
-	int64_t remainder;
-	json_t *s, *p, *causes;
+	struct child tool;
+	json_t *s, *identity, *causes;
 	char pid[16];
 
-	harness_need_kernel();
-	c = child_start("busy", (const char *[]){harness_target("own"), "2", "200000000", NULL});
-	snprintf(pid, sizeof(pid), "%d", c.pid);
+	snprintf(pid, sizeof(pid), "%d", target);
 	tool = tool_attach("busy", (const char *const[]){"--growth", "--profile", "none", "--no-smaps",
 		"--summary-json", summary, "--pid", pid, NULL});
-	usleep(500000);
+	usleep(300000);
 	child_signal(&tool, SIGINT);
 	cr_expect_eq(child_wait(&tool, 30), 0, "%s", file_text(tool.err));
+	s = load(summary);
+	identity = json_object_get(process_of(s, target), "identity");
+	causes = json_object_get(identity, "causes");
+	cr_expect_eq(row_int(identity, "remainder"), row_int(causes, "uncounted") + row_int(causes, "unread_stack"),
+		"%s", json_dumps(identity, 0));
+	cr_expect_eq(row_int(causes, "dropped"), 0, "%s", json_dumps(identity, 0));
+	json_decref(s);
+}
+
+/* It goes on from one place to another, so that something is put down all the time. */
+Test(growth, a_process_that_grows_at_detach, .timeout = 120)
+{
+	static const char busy[] = "import mmap\n"
+				   "def one(m):\n"
+				   "    m[0] = 1\n"
+				   "def other(m):\n"
+				   "    m[8192] = 1\n"
+				   "print('ready', flush=True)\n"
+				   "while True:\n"
+				   "    m = mmap.mmap(-1, 16384, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n"
+				   "    one(m)\n"
+				   "    other(m)\n"
+				   "    m.close()\n";
+	struct child c;
+
+	harness_need_kernel();
+	c = child_start("target", (const char *[]){pythons()->path, "-c", busy, NULL});
+	child_await(&c, c.out, "ready", 30);
+	for (int i = 0; i < 5; i++)
+		leave_busy(c.pid);
 	child_signal(&c, SIGKILL);
 	child_wait(&c, 30);
-	s = load(summary);
-	p = process_of(s, c.pid);
-	causes = json_object_get(json_object_get(p, "identity"), "causes");
-	remainder = row_int(json_object_get(p, "identity"), "remainder");
-	cr_expect_eq(remainder, row_int(causes, "uncounted"), "%s",
-		json_dumps(json_object_get(p, "identity"), 0));
-	cr_expect_eq(row_int(causes, "dropped"), 0);
-	json_decref(s);
 }
 
 /* --- native stacks ------------------------------------------------------------------------------------- */
