@@ -149,6 +149,7 @@ $(BUILD)/tests/kernel_workers: $(addprefix $(BUILD)/tests/,servers.o readings.o)
 $(BUILD)/tests/kernel_mappings: $(BUILD)/tests/readings.o
 $(BUILD)/tests/kernel_unharmed: $(BUILD)/tests/scene.o
 $(addprefix $(BUILD)/tests/,kernel_python kernel_growth kernel_peak kernel_limits): $(BUILD)/tests/pyplay.o
+$(addprefix $(BUILD)/tests/,kernel_growth kernel_peak kernel_limits): $(BUILD)/tests/summary.o
 $(BUILD)/tests/kernel_origins: $(addprefix $(BUILD)/tests/,pyplay.o servers.o summary.o)
 $(BUILD)/tests/kernel_depths: $(BUILD)/tests/summary.o
 $(BUILD)/tests/kernel_truth: $(addprefix $(BUILD)/tests/,summary.o memcg.o)

@@ -10,41 +10,15 @@
 
 #include "harness.h"
 #include "pyplay.h"
+#include "summary.h"
 
 #define PAGE 4096
-
-/* What one run has said, as JSON; owned by the caller. */
-static json_t *load(const char *path)
-{
-	json_error_t why;
-	json_t *j = json_load_file(path, 0, &why);
-
-	cr_assert(j, "%s: %s", path, why.text);
-	return j;
-}
-
-static json_t *process_of(json_t *summary, int64_t pid)
-{
-	json_t *p;
-	size_t i;
-
-	json_array_foreach(json_object_get(summary, "processes"), i, p)
-		if (row_int(p, "pid") == pid)
-			return p;
-	cr_assert_fail("no process %" PRId64, pid);
-	return NULL;
-}
 
 static int64_t pages(const json_t *place, const char *which, const char *kind)
 {
 	json_t *j = json_object_get(place, which);
 
 	return row_int(kind ? json_object_get(j, kind) : j, "anon") / PAGE;
-}
-
-static int64_t rss(const json_t *changes)
-{
-	return row_int(changes, "anon") + row_int(changes, "file") + row_int(changes, "shmem");
 }
 
 /* Places, mappings, threads and stacks each add up to what the account says; nothing is missing but what
@@ -65,12 +39,12 @@ static void check_account(const json_t *p, const char *name, int64_t unread)
 	cr_expect_leq(llabs(remainder), unread, "%s: %s", name, json_dumps(identity, 0));
 	cr_expect_gt(attributed, 0);
 	json_array_foreach(json_object_get(p, "functions"), i, one)
-		sum += rss(json_object_get(one, "self"));
+		sum += summary_rss(json_object_get(one, "self"));
 	cr_expect_eq(sum, attributed, "%s: functions: %" PRId64 " of %" PRId64, name, sum, attributed);
 	for (size_t l = 0; l < sizeof(lists) / sizeof(*lists); l++) {
 		sum = 0;
 		json_array_foreach(json_object_get(p, lists[l]), i, one)
-			sum += rss(one);
+			sum += summary_rss(one);
 		cr_expect_eq(sum, attributed + remainder, "%s: %s: %" PRId64 " of %" PRId64, name, lists[l], sum,
 			attributed + remainder);
 	}
@@ -169,8 +143,8 @@ static void play(const struct python *py, bool threads)
 	f = fopen(go, "w");
 	cr_assert(f && !fclose(f));
 	cr_expect_eq(child_wait(&c, 120), 0, "%s: %s", py->name, file_text(c.err));
-	s = load(summary);
-	t = load(told);
+	s = summary_load(summary);
+	t = summary_load(told);
 	p = json_array_get(json_object_get(s, "processes"), 0);
 	check_functions(py, p, t, threads);
 	check_lines(py, p, t);
@@ -223,7 +197,7 @@ static void play_threads(int threads, int rounds, int64_t slack)
 	c = tool_start("own", (const char *const[]){"--growth", "--profile", "none", "--summary-json", summary, "--",
 		harness_target("own"), n, r, NULL});
 	cr_assert_eq(child_wait(&c, 100), 0, "%s", file_text(c.err));
-	s = load(summary);
+	s = summary_load(summary);
 	p = json_array_get(json_object_get(s, "processes"), 0);
 	check_account(p, "own", 0);
 	text = file_text(c.out);
@@ -346,7 +320,7 @@ Test(growth, mappings_of_every_kind, .timeout = 120)
 	fputs("\n", f);
 	fclose(f);
 	cr_expect_eq(child_wait(&c, 60), 0, "%s", file_text(c.err));
-	s = load(summary);
+	s = summary_load(summary);
 	/* the last program of that process: after the shell */
 	p = json_array_get(json_object_get(s, "processes"), json_array_size(json_object_get(s, "processes")) - 1);
 	cr_assert_eq(row_int(p, "pid"), pid);
@@ -386,7 +360,7 @@ Test(growth, what_others_bring_and_take_is_foreign, .timeout = 120)
 	reclaimed = told_number(text, "reclaimed ");
 	touched = told_number(text, "touched ");
 	cr_assert_eq(written, 300);
-	s = load(summary);
+	s = summary_load(summary);
 	p = NULL;
 	json_array_foreach(json_object_get(s, "processes"), i, one) /* its child ends first */
 		p = one;
@@ -476,8 +450,8 @@ Test(growth, a_living_process_at_detach, .timeout = 120)
 	child_signal(&tool, SIGINT);
 	cr_expect_eq(child_wait(&tool, 30), 0, "%s", file_text(tool.err));
 	/* it still waits; a page that a probe was in may have gone with the probe, which is footprint */
-	s = load(summary);
-	p = process_of(s, c.pid);
+	s = summary_load(summary);
+	p = summary_of(s, c.pid);
 	cr_expect_leq(llabs(smaps_rss(c.pid) - rss_now), 8 * PAGE);
 	rss_now = smaps_rss(c.pid);
 	check_account(p, "live", 0);
@@ -533,8 +507,8 @@ static void leave_busy(pid_t target)
 	usleep(300000);
 	child_signal(&tool, SIGINT);
 	cr_expect_eq(child_wait(&tool, 30), 0, "%s", file_text(tool.err));
-	s = load(summary);
-	identity = json_object_get(process_of(s, target), "identity");
+	s = summary_load(summary);
+	identity = json_object_get(summary_of(s, target), "identity");
 	causes = json_object_get(identity, "causes");
 	cr_expect_eq(row_int(identity, "remainder"), row_int(causes, "uncounted") + row_int(causes, "unread_stack"),
 		"%s", json_dumps(identity, 0));
@@ -592,8 +566,8 @@ Test(growth, native_stacks_of_redis, .timeout = 120)
 	cr_expect_eq(child_wait(&tool, 30), 0, "%s", file_text(tool.err));
 	child_signal(&server, SIGTERM);
 	child_wait(&server, 30);
-	s = load(summary);
-	p = process_of(s, server.pid);
+	s = summary_load(summary);
+	p = summary_of(s, server.pid);
 	attributed = row_int(json_object_get(p, "identity"), "attributed");
 	all = 0;
 	json_array_foreach(json_object_get(p, "stacks"), i, one) {
@@ -603,9 +577,9 @@ Test(growth, native_stacks_of_redis, .timeout = 120)
 
 		json_array_foreach(frames, k, frame)
 			by_debug |= !strcmp(row_str(frame, "name"), "debugCommand");
-		all += rss(one);
+		all += summary_rss(one);
 		if (by_debug)
-			strings += rss(one);
+			strings += summary_rss(one);
 	}
 	cr_expect_eq(all, attributed);
 	/* 300,000 strings of 100 bytes, their keys and objects */

@@ -8,6 +8,7 @@
 
 #include "harness.h"
 #include "pyplay.h"
+#include "summary.h"
 
 #define PAGE 4096
 #define MIB  (1 << 20)
@@ -19,23 +20,9 @@ struct limited {
 	int64_t own; /* what its own threads did, net, as far as it was counted */
 };
 
-static json_t *load(const char *path)
-{
-	json_error_t why;
-	json_t *j = json_load_file(path, 0, &why);
-
-	cr_assert(j, "%s: %s", path, why.text);
-	return j;
-}
-
-static int64_t net(const json_t *change)
-{
-	return row_int(change, "anon") + row_int(change, "file") + row_int(change, "shmem");
-}
-
 static int64_t grown(const json_t *change)
 {
-	return net(json_object_get(change, "grown"));
+	return summary_rss(json_object_get(change, "grown"));
 }
 
 static int64_t sum_of(const json_t *process, const char *list)
@@ -45,7 +32,7 @@ static int64_t sum_of(const json_t *process, const char *list)
 	size_t i;
 
 	json_array_foreach(json_object_get(process, list), i, one)
-		sum += net(one);
+		sum += summary_rss(one);
 	return sum;
 }
 
@@ -65,7 +52,7 @@ static void check_sums(struct limited *l)
 		l->own - attributed + row_int(l->causes, "uncounted") + row_int(l->causes, "unlike_proc") +
 			row_int(l->causes, "dropped"), "%s", text);
 	json_array_foreach(json_object_get(l->process, "functions"), i, one)
-		sum += net(json_object_get(one, "self"));
+		sum += summary_rss(json_object_get(one, "self"));
 	cr_expect_eq(sum, attributed, "functions: %" PRId64 " of %s", sum, text);
 }
 
@@ -106,7 +93,7 @@ static struct limited finish(struct child *tool)
 	size_t i;
 
 	cr_assert_eq(child_wait(tool, 120), 0, "%s", file_text(tool->err));
-	l.summary = load(live);
+	l.summary = summary_load(live);
 	l.rows = rows_load(harness_path("limited.jsonl"));
 	l.loss = json_object_get(rows_find(l.rows, 0, "type", "summary", NULL), "loss");
 	cr_assert(l.loss);

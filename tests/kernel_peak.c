@@ -8,17 +8,9 @@
 
 #include "harness.h"
 #include "pyplay.h"
+#include "summary.h"
 
 #define MIB (1L << 20)
-
-static json_t *load(const char *path)
-{
-	json_error_t why;
-	json_t *j = json_load_file(path, 0, &why);
-
-	cr_assert(j, "%s: %s", path, why.text);
-	return j;
-}
 
 /* "Model.load Model.part grow", of one thread. */
 static const char *names_of(const json_t *peak, char *buf, size_t len)
@@ -61,7 +53,7 @@ Test(peak, spans_that_were_open, .timeout = 120)
 	f = fopen(go, "w");
 	cr_assert(f && !fclose(f));
 	cr_expect_eq(child_wait(&c, 60), 0, "%s", file_text(c.err));
-	s = load(summary);
+	s = summary_load(summary);
 	list = json_object_get(s, "processes");
 	cr_assert_eq(json_array_size(list), 2);
 	check_process(json_array_get(list, 0), "Model.load Model.part grow", 24 * MIB);

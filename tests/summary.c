@@ -147,16 +147,30 @@ int64_t truth_number(const struct truth *t, const char *word)
 
 /* --- what it says -------------------------------------------------------------------------------------- */
 
-json_t *summary_process(const struct truth *t, int64_t pid)
+json_t *summary_load(const char *path)
+{
+	json_error_t why;
+	json_t *summary = json_load_file(path, 0, &why);
+
+	cr_assert(summary, "%s: %s", path, why.text);
+	return summary;
+}
+
+json_t *summary_of(const json_t *summary, int64_t pid)
 {
 	json_t *p;
 	size_t i;
 
-	json_array_foreach(json_object_get(t->summary, "processes"), i, p)
+	json_array_foreach(json_object_get(summary, "processes"), i, p)
 		if (row_int(p, "pid") == pid)
 			return p;
 	cr_assert_fail("no process %" PRId64, pid);
 	return NULL;
+}
+
+json_t *summary_process(const struct truth *t, int64_t pid)
+{
+	return summary_of(t->summary, pid);
 }
 
 json_t *summary_find(const json_t *process, const char *list, const char *name)

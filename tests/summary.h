@@ -48,6 +48,10 @@ void truth_end(struct truth *t);
 /* "WORD N" as a line of its own in what was told; the test fails if there is none. */
 int64_t truth_number(const struct truth *t, const char *word);
 
+/* What one run has said; owned by the caller. The test fails if there is none. */
+json_t *summary_load(const char *path);
+/* The first program of that pid; the test fails if there is none. */
+json_t *summary_of(const json_t *summary, int64_t pid);
 json_t *summary_process(const struct truth *t, int64_t pid);
 /* What is in one of its lists by this name; NULL: nothing. */
 json_t *summary_find(const json_t *process, const char *list, const char *name);
