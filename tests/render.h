@@ -27,7 +27,7 @@ static inline struct render render_begin(const char *format, enum lang lang)
 	opt = (struct correlate_options){ .lang = r.sink->chinese ? LANG_ZH : lang,
 		.skip_extra = r.sink->skip_extra };
 	r.out = out__new(dup(fileno(r.file)));
-	r.ctx = r.sink->open(&(struct sink_config){ .out = r.out, .lang = opt.lang });
+	cr_assert_eq(r.sink->open(&(struct sink_config){ .out = r.out, .lang = opt.lang }, &r.ctx), 0);
 	cr_assert_not_null(r.ctx);
 	r.run = run__new(&opt, &r.sink->ops, r.ctx);
 	return r;

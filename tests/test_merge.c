@@ -820,7 +820,9 @@ static char *in_format(struct tapes *t, const char *format)
 	struct merge_tape in[MAX_TAPES] = { 0 };
 	FILE *file = tmpfile();
 	struct out *out = out__new(dup(fileno(file)));
-	void *ctx = sink->open(&(struct sink_config){ .out = out, .lang = LANG_EN });
+	void *ctx;
+
+	cr_assert_eq(sink->open(&(struct sink_config){ .out = out, .lang = LANG_EN }, &ctx), 0);
 	char *text = calloc(1, 1 << 16);
 
 	cr_assert_eq(merge_into(t, in, &sink->ops, ctx), 0);

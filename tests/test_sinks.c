@@ -419,8 +419,8 @@ Test(sinks, there_is_one_of_each_name_and_no_other)
 	cr_assert_eq(sink_find("text"), &sink_text);
 	cr_assert_eq(sink_find("jsonl"), &sink_jsonl);
 	cr_assert_null(sink_find("json"));
-	cr_assert_eq(sink_all()[0], &sink_text, "the default");
-	cr_assert_null(sink_all()[3]);
+	cr_assert_eq(sink_logs()[0], &sink_text, "the default");
+	cr_assert_null(sink_logs()[3]);
 }
 
 Test(sinks, language_is_chosen_as_other_programs_choose_it)

@@ -11,6 +11,7 @@
 #include "feed.h"
 #include "schema.h"
 #include "scratch.h"
+#include "sink.h"
 
 #define PAGE   4096LL
 #define MIB    (1LL << 20)
@@ -28,7 +29,10 @@ static char *written(const struct run_summary *sum, int lang)
 	size_t len;
 
 	cr_assert_eq(out__open(dir.file, &o), 0);
-	cr_assert_eq(lang < 0 ? summary_json(sum, o) : report_growth(lang, sum, o), 0);
+	if (lang < 0)
+		cr_assert_eq(sink_summary.ops.summary(o, sum), 0);
+	else
+		cr_assert_eq(report_growth(lang, sum, o), 0);
 	cr_assert_eq(out__close(o), 0);
 	text = scratch_read(dir.file, &len);
 	scratch__free(&dir);

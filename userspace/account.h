@@ -48,7 +48,5 @@ void report_open(const struct catalog *cat, const struct open_spans *open, struc
 int report_tree_peak(enum lang lang, const struct run_summary *sum, struct out *o);
 /* Was it under trace at that time? */
 bool growth_program__at(const struct growth_program *p, uint64_t time_ns);
-/* --summary-json: one JSON document. -ENOMEM; errors of writing are the out's. */
-int summary_json(const struct run_summary *sum, struct out *o);
 
 #endif

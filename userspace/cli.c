@@ -14,6 +14,8 @@
 #define MIN_RING     (64U << 10)
 #define MAX_RING     (1U << 30)
 #define DEFAULT_STEP (16ULL << 20)
+#define SAMPLE_EVERY 1000000000ULL
+#define MAX_WHY	     200
 
 enum option_key {
 	KEY_PID = 'p',
@@ -36,7 +38,6 @@ enum option_key {
 	KEY_MIN_DELTA,
 	KEY_FORMAT,
 	KEY_LANG,
-	KEY_SUMMARY,
 	KEY_RECORD,
 	KEY_REPLAY,
 	KEY_SCHEMA,
@@ -45,6 +46,9 @@ enum option_key {
 	KEY_NO_SMAPS,
 	KEY_PSS_EVERY,
 	KEY_VERIFY,
+	KEY_SAMPLE_EVERY,
+	KEY_RUN_ID,
+	KEY_EXPORT, /* the first of sink_exports(), and so on */
 };
 
 static const struct argp_option option_table[] = {
@@ -95,10 +99,6 @@ static const struct argp_option option_table[] = {
 		"sampled until it is well below again; a thread never spends more than that on them. 0: "
 		"none are sampled, and there is no limit",
 		3},
-	{"summary-json", KEY_SUMMARY, "FILE", 0,
-		"write who grew there at the end: functions, lines, and the account of each process "
-		"(implies --growth)",
-		3},
 	{"no-smaps", KEY_NO_SMAPS, NULL, 0, "with --growth: do not read mappings", 3},
 	{"pss-every", KEY_PSS_EVERY, "TIME", 0,
 		"read PSS and private memory of all processes so often; 0: only at the ends. With "
@@ -106,6 +106,10 @@ static const struct argp_option option_table[] = {
 		3},
 	{"verify", KEY_VERIFY, NULL, 0,
 		"compare with /proc, at the ends and every second, where a process is at rest for so long",
+		3},
+	{"sample-every", KEY_SAMPLE_EVERY, "TIME", 0,
+		"note what each process has so often, beside the rows, for pictures and metrics; 0: never. 1s "
+		"where something is made that shows it",
 		3},
 	{NULL, 0, NULL, 0, "Output:", 4},
 	{"format", KEY_FORMAT, "seed|text|jsonl", 0, "of the log; text", 4},
@@ -115,12 +119,14 @@ static const struct argp_option option_table[] = {
 	{"record", KEY_RECORD, "FILE", 0, "keep everything in a tape", 4},
 	{"replay", KEY_REPLAY, "FILE", 0,
 		"render tapes again, without privileges; further tapes follow as arguments", 4},
+	{"run-id", KEY_RUN_ID, "ID", 0,
+		"what joins the runs of several machines, in jsonl, tapes and exports; random", 4},
 	{"json-schema", KEY_SCHEMA, NULL, 0, "print the schema of jsonl", 4},
 	{"quiet", KEY_QUIET, NULL, 0, "nothing but the log, errors and warnings", 4},
 	{"verbose", KEY_VERBOSE, NULL, 0, "say more", 4},
 	{"ring-size", KEY_RING, "SIZE", 0, "of the ring buffer (a power of two, 64K to 1G); 4M", 4},
 	{"limits", KEY_LIMITS, "NAME=N,...", OPTION_HIDDEN, NULL, 4},
-	{0}};
+	{NULL, 0, NULL, 0, "Beside the log, or of a tape instead of it:", 5}};
 
 int parse_size(const char *text, uint64_t *bytes)
 {
@@ -234,12 +240,33 @@ static void parse_lang(struct options *opt, const char *arg, struct argp_state *
 		argp_error(state, "--lang %s: it takes zh or en", arg);
 }
 
+/* "0", or a time. */
+static int parse_every(const char *text, uint64_t *ns)
+{
+	*ns = 0;
+	return strcmp(text, "0") ? parse_duration(text, ns) : 0;
+}
+
 static void parse_pss_every(struct options *opt, const char *arg, struct argp_state *state)
 {
 	opt->pss_every_set = true;
-	opt->pss_every_ns = 0;
-	if (strcmp(arg, "0") && parse_duration(arg, &opt->pss_every_ns))
+	if (parse_every(arg, &opt->pss_every_ns))
 		argp_error(state, "--pss-every %s: not a time (10, 1.5s, 5m, or 0)", arg);
+}
+
+static error_t parse_export(struct options *opt, int key, char *arg, struct argp_state *state)
+{
+	struct export export = {.where = arg};
+
+	for (int i = 0; sink_exports()[i]; i++)
+		if (key == KEY_EXPORT + i)
+			export.sink = sink_exports()[i];
+	if (!export.sink)
+		return ARGP_ERR_UNKNOWN;
+	for (size_t i = 0; i < opt->n_exports; i++)
+		if (opt->exports[i].sink == export.sink)
+			argp_error(state, "--%s was given twice", export.sink->name);
+	return append(&opt->exports, &opt->n_exports, sizeof(export), &export) ? ENOMEM : 0;
 }
 
 static error_t parse_growth_option(int key, char *arg, struct argp_state *state)
@@ -254,10 +281,6 @@ static error_t parse_growth_option(int key, char *arg, struct argp_state *state)
 		if (parse_percent(arg, &opt->max_overhead))
 			argp_error(state, "--max-overhead %s: it takes a percentage, 0 to 100", arg);
 		return 0;
-	case KEY_SUMMARY:
-		opt->summary = arg;
-		opt->growth = true;
-		return 0;
 	case KEY_NO_SMAPS:
 		opt->smaps = false;
 		return 0;
@@ -267,8 +290,13 @@ static error_t parse_growth_option(int key, char *arg, struct argp_state *state)
 	case KEY_VERIFY:
 		opt->verify = true;
 		return 0;
+	case KEY_SAMPLE_EVERY:
+		opt->sample_every_set = true;
+		if (parse_every(arg, &opt->sample_every_ns))
+			argp_error(state, "--sample-every %s: not a time (1, 200ms, 1m, or 0)", arg);
+		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_export(opt, key, arg, state);
 	}
 }
 
@@ -279,6 +307,7 @@ static error_t parse_output_option(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case KEY_FORMAT:
 		opt->format = sink_find(arg);
+		opt->format_set = true;
 		if (!opt->format)
 			argp_error(state, "--format %s: it takes seed, text or jsonl", arg);
 		return 0;
@@ -298,6 +327,11 @@ static error_t parse_output_option(int key, char *arg, struct argp_state *state)
 	case KEY_REPLAY:
 		opt->command = CMD_REPLAY;
 		return append(&opt->tapes, &opt->n_tapes, sizeof(char *), &arg) ? ENOMEM : 0;
+	case KEY_RUN_ID:
+		opt->run_id = arg;
+		if (!*arg || strlen(arg) >= RUN_ID_MAX)
+			argp_error(state, "--run-id %s: it takes 1 to %d characters", arg, RUN_ID_MAX - 1);
+		return 0;
 	case KEY_SCHEMA:
 		opt->command = CMD_SCHEMA;
 		return 0;
@@ -389,21 +423,33 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
+/* `why` holds what has to be made up. */
+static const char *check_replay(const struct options *opt, char why[MAX_WHY])
+{
+	if (opt->n_pids || opt->n_specs || opt->record || opt->profile || opt->run_id)
+		return "--replay takes tapes and output options only";
+	if (opt->growth || opt->pss_every_set || opt->verify || !opt->smaps || opt->sample_every_set)
+		return "--replay shows what was recorded: --growth, --no-smaps, --pss-every, --sample-every and "
+		       "--verify are for tracing";
+	if (opt->n_tapes > 1 && opt->n_exports && opt->format && opt->format->skip_extra)
+		return "of several tapes, --format seed goes alone: give the rest a run of its own";
+	for (size_t i = 0; i < opt->n_exports && opt->n_tapes > 1; i++) {
+		if (!opt->exports[i].sink->one_run)
+			continue;
+		snprintf(why, MAX_WHY, "--%s is of one tape: replay each by itself",
+			opt->exports[i].sink->name);
+		return why;
+	}
+	return NULL;
+}
+
 /* What argp cannot know: which options go together. */
-static const char *check(const struct options *opt)
+static const char *check(const struct options *opt, char why[MAX_WHY])
 {
 	if (opt->command == CMD_SCHEMA)
 		return NULL;
-	if (opt->command == CMD_REPLAY) {
-		if (opt->n_pids || opt->n_specs || opt->record || opt->profile)
-			return "--replay takes tapes and output options only";
-		if (opt->summary && opt->n_tapes > 1)
-			return "--summary-json is of one tape: replay each by itself";
-		if ((opt->growth && !opt->summary) || opt->pss_every_set || opt->verify || !opt->smaps)
-			return "--replay shows what was recorded: --growth, --no-smaps, --pss-every and "
-			       "--verify are for tracing";
-		return NULL;
-	}
+	if (opt->command == CMD_REPLAY)
+		return check_replay(opt, why);
 	if (opt->n_pids && opt->argv)
 		return "give either --pid or a command after \"--\", not both";
 	if (opt->command == CMD_TRACE && !opt->n_pids && !opt->argv)
@@ -413,39 +459,85 @@ static const char *check(const struct options *opt)
 	return NULL;
 }
 
+/* Who makes a picture of a tape did not ask for its log. */
+static bool log_wanted(const struct options *opt)
+{
+	return opt->command != CMD_REPLAY || !opt->n_exports || opt->format_set || opt->output;
+}
+
+/* What exports ask for by being there. */
+static void settle(struct options *opt)
+{
+	bool samples = opt->record;
+
+	for (size_t i = 0; i < opt->n_exports; i++) {
+		if (opt->command != CMD_REPLAY)
+			opt->growth |= opt->exports[i].sink->growth;
+		samples |= opt->exports[i].sink->samples;
+	}
+	if (!opt->sample_every_set && samples)
+		opt->sample_every_ns = SAMPLE_EVERY;
+	if (!log_wanted(opt))
+		opt->format = NULL;
+}
+
+/* The table above and a row for each export; NULL: no memory. */
+static struct argp_option *make_option_table(void)
+{
+	const size_t n = sizeof(option_table) / sizeof(*option_table);
+	const struct sink *const *sinks = sink_exports();
+	struct argp_option *all;
+	size_t m = 0;
+
+	while (sinks[m])
+		m++;
+	all = calloc(n + m + 1, sizeof(*all));
+	if (!all)
+		return NULL;
+	memcpy(all, option_table, sizeof(option_table));
+	for (size_t i = 0; i < m; i++)
+		all[n + i] = (struct argp_option){.name = sinks[i]->name, .key = KEY_EXPORT + (int)i,
+			.arg = sinks[i]->arg, .doc = sinks[i]->help, .group = 5};
+	return all;
+}
+
 int options__parse(int argc, char **argv, struct options *opt)
 {
-	static const struct argp argp = {.options = option_table,
-		.parser = parse_option,
+	struct argp argp = {.parser = parse_option,
 		.args_doc = "--pid PID\n-- COMMAND [ARGS...]\n--replay TAPE...",
 		.doc = "Which component took how much RAM, in which process, in which order: exact, "
 		       "labelled RSS checkpoints of a running process tree, from outside.\v"
 		       "Exit status: 0 traced; 1 the tool failed; 2 usage; with a COMMAND its own.\n"
 		       "The log is delayed by 50 ms, so that rows of all processes are in order."};
+	struct argp_option *table = make_option_table();
+	char why[MAX_WHY];
 	const char *wrong;
 	int err;
 
+	argp.options = table;
 	argp_program_version = "ramtrace-bpf " RAMTRACE_VERSION;
 	argp_err_exit_status = EXIT_USAGE;
 	*opt = (struct options){.follow_children = true,
 		.markers = true,
 		.smaps = true,
-		.format = sink_find("text"),
+		.format = sink_logs()[0],
 		.lang = lang_from_env(),
 		.ring_bytes = DEFAULT_RING,
 		.max_overhead = 3,
 		.step = DEFAULT_STEP};
 	/* in order: what comes after the command is the command's */
-	err = argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, opt);
+	err = table ? argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, opt) : ENOMEM;
+	free(table);
 	if (err) {
 		log_error("command line: %s", strerror(err));
 		return EXIT_USAGE;
 	}
-	wrong = check(opt);
+	wrong = check(opt, why);
 	if (wrong) {
 		log_error("%s (see --help)", wrong);
 		return EXIT_USAGE;
 	}
+	settle(opt);
 	return -1;
 }
 
@@ -454,4 +546,5 @@ void options__clear(struct options *opt)
 	free(opt->pids);
 	free(opt->specs);
 	free(opt->tapes);
+	free(opt->exports);
 }

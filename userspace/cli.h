@@ -14,6 +14,7 @@
 enum {
 	EXIT_TOOL_FAILED = 1,
 	EXIT_USAGE = 2,
+	RUN_ID_MAX = 129, /* with the NUL */
 };
 
 enum command {
@@ -28,6 +29,12 @@ enum return_way {
 	RETURN_AUTO,	  /* a probe on every ret where they are known, else noticed */
 	RETURN_NOTICED,	  /* at the thread's next look */
 	RETURN_URETPROBE, /* --uretprobe: for those who know their program */
+};
+
+/* What is made beside the log. */
+struct export {
+	const struct sink *sink;
+	const char *where;
 };
 
 struct options {
@@ -49,10 +56,12 @@ struct options {
 	uint64_t step;
 	bool step_set;
 	uint64_t min_delta;
-	const struct sink *format;
+	const struct sink *format; /* of the log; NULL: there is none, see log_wanted in cli.c */
+	bool format_set;
 	enum lang lang;
 	const char *output; /* -o, NULL: stdout */
-	const char *summary; /* --summary-json, or NULL */
+	struct export *exports; /* in the order of the command line */
+	size_t n_exports;
 	const char *record; /* --record, or NULL */
 	const char **tapes; /* --replay */
 	size_t n_tapes;
@@ -61,6 +70,9 @@ struct options {
 	uint64_t pss_every_ns; /* 0: no timer of its own */
 	bool pss_every_set;
 	bool verify;
+	uint64_t sample_every_ns; /* figures between rows; 0: none */
+	bool sample_every_set;
+	const char *run_id;	  /* --run-id; NULL: one is made up */
 	uint32_t ring_bytes;
 	struct limits limits; /* for tests */
 };

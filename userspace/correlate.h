@@ -51,6 +51,13 @@ struct reading {
 	const struct fact_reading *fact;
 };
 
+/* What a living program has at one moment between its rows. It moves no delta. */
+struct sample {
+	const struct proc *proc;
+	uint64_t time_ns;
+	const struct rt_snapshot *rss;
+};
+
 /* What happened to whole runs, for the report at the end. */
 struct spec_stat {
 	const struct fact_spec *spec;
@@ -130,6 +137,7 @@ struct row_ops {
 	int (*row)(void *ctx, const struct row *row);
 	int (*loss)(void *ctx, const struct loss *loss);
 	int (*reading)(void *ctx, const struct reading *reading);
+	int (*sample)(void *ctx, const struct sample *sample);
 	/* a program has ended (exit, exec, or the end of the run), with all that is known of it */
 	int (*process)(void *ctx, const struct proc *p);
 	int (*summary)(void *ctx, const struct run_summary *sum);

@@ -22,6 +22,7 @@ static const struct field host_fields[] = {
 	F(host.host, "host", TEXT),
 	F(host.kernel, "kernel", TEXT),
 	F(host.version, "version", TEXT),
+	F(host.run_id, "run_id", TEXT_OPT),
 	F(host.start_ns, "start_ns", U64),
 	F(host.realtime_offset_ns, "realtime_offset_ns", I64),
 	F(host.window_ns, "window_ns", U64, .optional = true),

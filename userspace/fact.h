@@ -18,6 +18,7 @@
 
 struct fact_host {
 	char *host, *kernel, *version; /* host name, uname -r, version of this tool */
+	char *run_id;		       /* joins the runs of several machines; NULL: old tapes have none */
 	uint64_t start_ns;	       /* CLOCK_MONOTONIC when tracing began: 0.000s of the log */
 	int64_t realtime_offset_ns;    /* CLOCK_REALTIME - CLOCK_MONOTONIC */
 	uint64_t window_ns;	       /* by how much the live log is delayed */

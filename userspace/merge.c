@@ -108,6 +108,14 @@ static int64_t choose_clock(const struct merge *m)
 
 /* --- the common host ----------------------------------------------------------------------- */
 
+/* One of its strings; "" where it is NULL. */
+static const char *text_of(const struct fact_host *host, size_t member)
+{
+	const char *text = *(char *const *)((const char *)host + member);
+
+	return text ? text : "";
+}
+
 /* The distinct ones of a string that every host has: "hosta, hostb". */
 static char *join(const struct merge *m, size_t member)
 {
@@ -121,9 +129,9 @@ static char *join(const struct merge *m, size_t member)
 	for (size_t i = 0; i < m->n; i++) {
 		bool seen = false;
 
-		s = *(char *const *)((const char *)m->hosts[i] + member);
+		s = text_of(m->hosts[i], member);
 		for (size_t j = 0; j < i && !seen; j++)
-			seen = !strcmp(s, *(char *const *)((const char *)m->hosts[j] + member));
+			seen = !strcmp(s, text_of(m->hosts[j], member));
 		if (seen || !*s)
 			continue;
 		fprintf(f, "%s%s", sep, s);
@@ -158,7 +166,8 @@ static int make_host(struct merge *m)
 	all->host = join(m, offsetof(struct fact_host, host));
 	all->kernel = join(m, offsetof(struct fact_host, kernel));
 	all->version = join(m, offsetof(struct fact_host, version));
-	return all->host && all->kernel && all->version ? 0 : -ENOMEM;
+	all->run_id = join(m, offsetof(struct fact_host, run_id));
+	return all->host && all->kernel && all->version && all->run_id ? 0 : -ENOMEM;
 }
 
 /* --- from a run to the sink ---------------------------------------------------------------- */
@@ -246,6 +255,16 @@ static int on_reading(void *ctx, const struct reading *reading)
 		.fact = reading->fact };
 
 	return m->ops->reading ? m->ops->reading(m->ctx, &copy) : 0;
+}
+
+static int on_sample(void *ctx, const struct sample *sample)
+{
+	struct source *s = ctx;
+	struct merge *m = s->merge;
+	struct proc p = translate(s, sample->proc);
+	struct sample copy = { .proc = &p, .time_ns = shift(s, sample->time_ns), .rss = sample->rss };
+
+	return m->ops->sample ? m->ops->sample(m->ctx, &copy) : 0;
 }
 
 static int on_process(void *ctx, const struct proc *proc)
@@ -361,6 +380,7 @@ static const struct row_ops source_ops = {
 	.row = on_row,
 	.loss = on_loss,
 	.reading = on_reading,
+	.sample = on_sample,
 	.process = on_process,
 	.summary = on_summary,
 };
@@ -499,6 +519,7 @@ static void merge__close(struct merge *m)
 	free(m->host.host);
 	free(m->host.kernel);
 	free(m->host.version);
+	free(m->host.run_id);
 }
 
 int merge_tapes(struct merge_tape *tapes, size_t n, const struct correlate_options *opt,

@@ -9,34 +9,56 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "account.h"
 #include "correlate.h"
+#include "fan.h"
 #include "log.h"
 #include "out.h"
 #include "sink.h"
 #include "tape.h"
 
+/* One sink and where it writes. */
+struct lane {
+	const struct sink *sink;
+	const char *where; /* NULL: stdout */
+	struct out *file;  /* NULL: the sink opens `where` itself */
+	void *ctx;
+	bool open;
+	int err; /* its first, which has been told */
+};
+
+/* Sinks that are given the same rows. Seed's are its own. */
+struct view {
+	struct run *run; /* NULL: of several tapes, which have their own */
+	struct fan fan;
+	struct lane **lanes; /* of its legs */
+};
+
 struct output {
 	const struct options *opt;
 	struct tape_writer *tape;
-	struct out *file;
-	struct out *summary; /* NULL: none is wanted */
-	void *sink;
-	struct run *run; /* NULL: of several tapes, which have their own */
+	struct lane *lanes; /* the log, if there is one, is the first */
+	size_t n_lanes;
+	struct view views[2];
+	size_t n_views;
 	uint64_t undecoded;
 	bool begun; /* there is something to report */
-	int tape_err, log_err, summary_err;
+	int tape_err;
 };
 
-static struct sink_config sink_config(const struct options *opt, struct out *file)
+static struct lane *log_lane(const struct output *o)
 {
-	return (struct sink_config){.out = file, .lang = opt->lang, .quiet = opt->quiet};
+	return o->opt->format && o->n_lanes ? &o->lanes[0] : NULL;
 }
 
-static struct correlate_options correlate_options(const struct options *opt)
+static const char *noun(const struct lane *l)
 {
-	return (struct correlate_options){.lang = opt->format->chinese ? LANG_ZH : opt->lang,
-		.skip_extra = opt->format->skip_extra,
+	return l->sink->arg ? l->sink->noun : "log";
+}
+
+static struct correlate_options correlate_options(const struct options *opt, const struct sink *sink)
+{
+	return (struct correlate_options){.lang = sink->chinese ? LANG_ZH : opt->lang,
+		.skip_extra = sink->skip_extra,
 		.min_delta = opt->min_delta};
 }
 
@@ -71,84 +93,137 @@ static const char *why_not_created(int err)
 	}
 }
 
-/* The log, or the summary, would overwrite what it is made from. */
-static bool is_a_tape(const struct options *opt, const char *path)
+/* Another output, or what it is made from, that it would overwrite. NULL: it would not. */
+static const char *overwrites(const struct output *o, const struct lane *l)
 {
-	if (is_same_file(path, opt->record))
-		return true;
-	for (size_t i = 0; i < opt->n_tapes; i++)
-		if (is_same_file(path, opt->tapes[i]))
-			return true;
-	return false;
+	if (is_same_file(l->where, o->opt->record))
+		return "tape";
+	for (size_t i = 0; i < o->opt->n_tapes; i++)
+		if (is_same_file(l->where, o->opt->tapes[i]))
+			return "tape";
+	for (const struct lane *other = o->lanes; other < l; other++)
+		if (other->file && is_same_file(l->where, other->where))
+			return noun(other);
+	return NULL;
 }
 
-static int open_log(struct output *o)
+static int create(struct output *o, struct lane *l)
 {
-	const char *path = o->opt->output;
+	const char *other;
 	int err;
 
-	if (!path) {
-		o->file = out__new(STDOUT_FILENO);
-		return o->file ? 0 : -ENOMEM;
+	if (!l->where) {
+		l->file = out__new(STDOUT_FILENO);
+		return l->file ? 0 : -ENOMEM;
 	}
-	if (is_a_tape(o->opt, path)) {
-		log_error("cannot create the log %s: it is the tape; give the log a file of its "
-			  "own", path);
+	other = overwrites(o, l);
+	if (other) {
+		log_error("cannot create the %s %s: it is the %s; give the %s a file of its own", noun(l),
+			l->where, other, noun(l));
 		return -EEXIST;
 	}
-	err = out__open(path, &o->file);
+	err = out__open(l->where, &l->file);
 	if (err)
-		log_error("cannot create the log %s: %s", path, why_not_created(err));
+		log_error("cannot create the %s %s: %s", noun(l), l->where, why_not_created(err));
 	return err;
 }
 
 /* Before anything is traced: what can only be said at the end is not to be lost then. */
-static int open_summary(struct output *o)
+static int lane__open(struct output *o, const struct sink *sink, const char *where)
 {
-	const char *path = o->opt->summary;
+	struct lane *l = &o->lanes[o->n_lanes++];
+	struct sink_config config = {.lang = o->opt->lang, .quiet = o->opt->quiet};
 	int err;
 
-	if (!path)
-		return 0;
-	if (is_same_file(path, o->opt->output) || is_a_tape(o->opt, path)) {
-		log_error("cannot create the summary %s: it is the log or the tape; give it a file of its own", path);
-		return -EEXIST;
-	}
-	err = out__open(path, &o->summary);
+	l->sink = sink;
+	l->where = where;
+	err = sink->opens ? 0 : create(o, l);
 	if (err)
-		log_error("cannot create the summary %s: %s", path, why_not_created(err));
+		return err;
+	config.out = l->file;
+	config.where = sink->arg ? where : NULL;
+	err = sink->open(&config, &l->ctx);
+	l->open = !err;
+	return err;
+}
+
+static int open_lanes(struct output *o)
+{
+	const struct options *opt = o->opt;
+	int err = 0;
+
+	o->lanes = calloc(opt->n_exports + 1, sizeof(*o->lanes));
+	if (!o->lanes)
+		return -ENOMEM;
+	if (opt->format)
+		err = lane__open(o, opt->format, opt->output);
+	for (size_t i = 0; i < opt->n_exports && !err; i++)
+		err = lane__open(o, opt->exports[i].sink, opt->exports[i].where);
+	return err;
+}
+
+/* --- who is given which rows --------------------------------------------------------------------- */
+
+static bool same_rows(const struct sink *a, const struct sink *b)
+{
+	return a->skip_extra == b->skip_extra && a->chinese == b->chinese;
+}
+
+static struct view *get_view(struct output *o, const struct sink *sink)
+{
+	struct view *v = o->views;
+
+	while (v < o->views + o->n_views && !same_rows(v->lanes[0]->sink, sink))
+		v++;
+	o->n_views += v == o->views + o->n_views;
+	return v;
+}
+
+static int view__add(struct view *v, struct lane *l, size_t most)
+{
+	if (!v->lanes)
+		v->lanes = calloc(most, sizeof(*v->lanes));
+	if (!v->fan.legs)
+		v->fan.legs = calloc(most, sizeof(*v->fan.legs));
+	if (!v->lanes || !v->fan.legs)
+		return -ENOMEM;
+	v->lanes[v->fan.n] = l;
+	v->fan.legs[v->fan.n++] = (struct fan_leg){.ops = &l->sink->ops, .ctx = l->ctx};
+	return 0;
+}
+
+static int make_views(struct output *o)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < o->n_lanes && !err; i++)
+		err = view__add(get_view(o, o->lanes[i].sink), &o->lanes[i], o->n_lanes);
+	for (struct view *v = o->views; v < o->views + o->n_views && !err && o->opt->n_tapes < 2; v++) {
+		struct correlate_options how = correlate_options(o->opt, v->lanes[0]->sink);
+
+		v->run = run__new(&how, &fan_ops, &v->fan);
+		err = v->run ? 0 : -ENOMEM;
+	}
 	return err;
 }
 
 int output__open(const struct options *opt, struct output **out)
 {
-	struct correlate_options how = correlate_options(opt);
 	struct output *o = calloc(1, sizeof(*o));
-	struct sink_config config;
-	int err = -ENOMEM;
+	int err = 0;
 
 	if (!o)
-		return err;
+		return -ENOMEM;
 	o->opt = opt;
 	if (opt->record) {
 		err = tape_writer__open(opt->record, &o->tape);
-		if (err) {
+		if (err)
 			log_error("cannot create the tape %s: %s", opt->record, why_not_created(err));
-			goto out;
-		}
 	}
-	err = open_log(o);
 	if (!err)
-		err = open_summary(o);
-	if (err)
-		goto out;
-	config = sink_config(opt, o->file);
-	o->sink = opt->format->open(&config);
-	if (o->sink && opt->n_tapes < 2)
-		o->run = run__new(&how, &opt->format->ops, o->sink);
-	if (!o->sink || (!o->run && opt->n_tapes < 2))
-		err = -ENOMEM;
-out:
+		err = open_lanes(o);
+	if (!err)
+		err = make_views(o);
 	if (err)
 		output__close(o);
 	else
@@ -158,10 +233,11 @@ out:
 
 void output__on_stuck(struct output *o, io_stuck_fn *stuck, void *ctx)
 {
+	struct lane *l = log_lane(o);
 	struct stat st;
 
-	if (!fstat(out__fd(o->file), &st) && !S_ISREG(st.st_mode))
-		out__on_stuck(o->file, stuck, ctx);
+	if (l && !fstat(out__fd(l->file), &st) && !S_ISREG(st.st_mode))
+		out__on_stuck(l->file, stuck, ctx);
 }
 
 /* stderr may go to where nobody reads, too. */
@@ -172,19 +248,22 @@ static bool can_be_told(void)
 	return poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLOUT);
 }
 
-static void log_failed(struct output *o, int err)
+/* Its first error ends it. */
+static void lane__failed(struct output *o, struct lane *l, int err)
 {
-	if (!err || o->log_err)
+	bool is_log = l == log_lane(o);
+
+	if (!err || l->err)
 		return;
-	o->log_err = err;
-	if (err == -EPIPE)
+	l->err = err;
+	if (is_log && err == -EPIPE)
 		log_warn("whoever read the log has gone");
-	else if (err == -ECANCELED && can_be_told())
+	else if (is_log && err == -ECANCELED && can_be_told())
 		log_warn("the log ends here: nobody reads it, and a second signal came%s",
 			o->tape && !o->tape_err ? "; the tape has all" : "");
 	else if (err != -ECANCELED)
-		log_error("cannot write the log %s: %s%s%s", o->opt->output ? o->opt->output : "to stdout",
-			strerror(-err), o->opt->output ? ". What was written so far stays" : "",
+		log_error("cannot write the %s %s: %s%s%s", noun(l), l->where ? l->where : "to stdout",
+			strerror(-err), is_log && l->where ? ". What was written so far stays" : "",
 			o->tape && !o->tape_err ? "; the tape goes on" : "");
 }
 
@@ -194,40 +273,69 @@ static void tape_failed(struct output *o, int err)
 		return;
 	o->tape_err = err;
 	log_error("cannot write the tape %s: %s. What was written so far can be replayed%s",
-		o->opt->record, strerror(-err), o->log_err ? "" : "; the log goes on");
+		o->opt->record, strerror(-err), log_lane(o) && !log_lane(o)->err ? "; the log goes on" : "");
 }
 
 /* An error ends the run only when nobody is left to be served. */
 static int still_served(const struct output *o)
 {
-	if (!o->log_err || (o->tape && !o->tape_err))
+	if (o->tape && !o->tape_err)
 		return 0;
-	return o->log_err;
+	for (size_t i = 0; i < o->n_lanes; i++)
+		if (!o->lanes[i].err)
+			return 0;
+	return o->lanes[0].err;
+}
+
+/* After the view was given something, which ended with that error. */
+static void view__judge(struct output *o, struct view *v, int err)
+{
+	bool all = err;
+
+	for (size_t i = 0; i < v->fan.n; i++) {
+		all &= !v->fan.legs[i].err;
+		lane__failed(o, v->lanes[i], v->fan.legs[i].err);
+	}
+	for (size_t i = 0; i < v->fan.n && all; i++) /* none of them, but what they are all given */
+		lane__failed(o, v->lanes[i], v->fan.legs[i].err = err);
+}
+
+static bool view__goes_on(const struct view *v)
+{
+	for (size_t i = 0; i < v->fan.n; i++)
+		if (!v->lanes[i]->err)
+			return true;
+	return false;
 }
 
 int output__put(void *output, const struct record *rec)
 {
 	struct output *o = output;
+	bool decodes = true;
 	int err;
 
 	o->begun = true;
 	if (o->tape && !o->tape_err)
 		tape_failed(o, tape_writer__put(o->tape, rec));
-	if (!o->log_err) {
-		err = run__feed(o->run, rec);
+	for (struct view *v = o->views; v < o->views + o->n_views; v++) {
+		if (!view__goes_on(v))
+			continue;
+		err = run__feed(v->run, rec);
 		if (err == -EBADMSG)
-			o->undecoded++;
+			decodes = false;
 		else
-			log_failed(o, err);
+			view__judge(o, v, err);
 	}
+	o->undecoded += !decodes;
 	return still_served(o);
 }
 
 int output__merge(struct output *o, struct merge_tape *tapes, size_t n)
 {
-	struct correlate_options how = correlate_options(o->opt);
+	struct view *v = &o->views[0];
+	struct correlate_options how = correlate_options(o->opt, v->lanes[0]->sink);
 
-	log_failed(o, merge_tapes(tapes, n, &how, &o->opt->format->ops, o->sink));
+	view__judge(o, v, merge_tapes(tapes, n, &how, &fan_ops, &v->fan));
 	return still_served(o);
 }
 
@@ -238,27 +346,36 @@ uint64_t output__undecoded(const struct output *o)
 
 int output__flush(struct output *o)
 {
+	struct lane *l = log_lane(o);
+
 	if (o->tape && !o->tape_err)
 		tape_failed(o, tape_writer__flush(o->tape));
-	if (!o->log_err)
-		log_failed(o, out__flush(o->file));
+	if (l && !l->err)
+		lane__failed(o, l, out__flush(l->file));
 	return still_served(o);
 }
 
 int output__fd(const struct output *o)
 {
-	return o->log_err ? -1 : out__fd(o->file);
+	const struct lane *l = log_lane(o);
+
+	return !l || l->err ? -1 : out__fd(l->file);
 }
 
 int output__reader_gone(struct output *o)
 {
-	log_failed(o, -EPIPE);
+	lane__failed(o, log_lane(o), -EPIPE);
 	return still_served(o);
 }
 
 bool output__failed(const struct output *o)
 {
-	return o && (o->log_err || o->tape_err);
+	if (!o)
+		return false;
+	for (size_t i = 0; i < o->n_lanes; i++)
+		if (o->lanes[i].err)
+			return true;
+	return o->tape_err;
 }
 
 void output__abandon(struct output *o)
@@ -267,14 +384,21 @@ void output__abandon(struct output *o)
 		o->begun = false;
 }
 
-static void write_summary(struct output *o)
+static void lane__close(struct output *o, struct lane *l)
 {
-	int err = summary_json(run__result(o->run), o->summary), ret = out__close(o->summary);
+	if (l->open && l->sink->close)
+		lane__failed(o, l, l->sink->close(l->ctx));
+	if (l->file)
+		lane__failed(o, l, out__close(l->file));
+}
 
-	o->summary = NULL;
-	o->summary_err = err ? err : ret;
-	if (o->summary_err)
-		log_error("cannot write the summary %s: %s", o->opt->summary, strerror(-o->summary_err));
+static void view__close(struct output *o, struct view *v)
+{
+	if (v->run && view__goes_on(v) && (o->begun || o->opt->n_tapes))
+		view__judge(o, v, run__finish(v->run));
+	run__free(v->run);
+	free(v->fan.legs);
+	free(v->lanes);
 }
 
 int output__close(struct output *o)
@@ -283,22 +407,19 @@ int output__close(struct output *o)
 
 	if (!o)
 		return 0;
-	if (o->run && !o->log_err && (o->begun || o->opt->n_tapes))
-		log_failed(o, run__finish(o->run));
-	if (o->run && o->summary && !o->log_err && (o->begun || o->opt->n_tapes))
-		write_summary(o);
-	out__close(o->summary);
+	for (struct view *v = o->views; v < o->views + o->n_views; v++)
+		view__close(o, v);
 	if (o->undecoded && !o->opt->n_tapes)
 		log_warn("records of this run that do not decode, left out of the log: %" PRIu64,
 			o->undecoded);
-	run__free(o->run);
-	if (o->sink && o->opt->format->close)
-		o->opt->format->close(o->sink);
-	if (o->file)
-		log_failed(o, out__close(o->file));
+	for (size_t i = 0; i < o->n_lanes; i++) {
+		lane__close(o, &o->lanes[i]);
+		err = err ? err : o->lanes[i].err;
+	}
 	if (o->tape)
 		tape_failed(o, tape_writer__close(o->tape));
-	err = o->tape_err ? o->tape_err : o->log_err ? o->log_err : o->summary_err;
+	err = o->tape_err ? o->tape_err : err;
+	free(o->lanes);
 	free(o);
 	return err;
 }

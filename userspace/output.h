@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where a run goes: the sink that was chosen and the file behind it, and a tape if one is kept. */
+/* Where a run goes: the log and what is made beside it, and a tape if one is kept. */
 #ifndef OUTPUT_H
 #define OUTPUT_H
 
@@ -17,8 +17,8 @@ int output__open(const struct options *opt, struct output **out);
 /* Whom to ask when the log cannot be written because nobody reads it: with a non-zero answer it is
  * given up, as after any error. Files are not asked about: they do not block for ever. */
 void output__on_stuck(struct output *o, io_stuck_fn *stuck, void *ctx);
-/* A record_fn: to the tape, then to the log. An error of either is told once, in a message; the
- * other goes on being served. Returns -errno when neither is left. A record that does not decode
+/* A record_fn: to the tape, then to the sinks. An error of one is told once, in a message; the
+ * others go on being served. Returns -errno when none is left. A record that does not decode
  * is left out of the log and counted. */
 int output__put(void *output, const struct record *rec);
 /* In place of put: several tapes to the log. -errno after a message. */
@@ -31,7 +31,7 @@ int output__flush(struct output *out);
 int output__fd(const struct output *o);
 /* To be called then. As output__put. */
 int output__reader_gone(struct output *o);
-/* Was there an error of the tape or of the log? It has been told. */
+/* Was there an error of the tape or of a sink? It has been told. */
 bool output__failed(const struct output *o);
 /* The run never began: close will make no report of it. NULL is fine. */
 void output__abandon(struct output *o);

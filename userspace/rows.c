@@ -315,6 +315,13 @@ static int note_loss(struct rows *r, struct proc *p, uint32_t lost, uint64_t tim
 	return r->ops->loss ? r->ops->loss(r->ctx, &loss) : 0;
 }
 
+static int on_totals(struct rows *r, struct proc *p, const struct rt_totals_event *ev, uint64_t time_ns)
+{
+	struct sample sample = { .proc = p, .time_ns = time_ns, .rss = &ev->totals.last };
+
+	return r->ops->sample ? r->ops->sample(r->ctx, &sample) : 0;
+}
+
 static int hand_on(struct rows *r, struct proc *p)
 {
 	int err;
@@ -381,6 +388,8 @@ int rows__event(struct rows *r, const struct rt_hdr *ev, uint64_t time_ns, uint6
 		return on_checkpoint(r, p, (const struct rt_checkpoint *)ev, time_ns, moved_ns);
 	case RT_EV_MARK:
 		return on_mark(r, p, (const struct rt_mark *)ev, time_ns, moved_ns);
+	case RT_EV_TOTALS:
+		return on_totals(r, p, (const struct rt_totals_event *)ev, time_ns);
 	case RT_EV_FORK:
 		return on_fork(r, p, (const struct rt_fork *)ev);
 	case RT_EV_EXIT:

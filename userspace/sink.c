@@ -3,22 +3,31 @@
 
 #include <string.h>
 
-/* The first is the default. */
-static const struct sink *const sinks[] = {
+static const struct sink *const logs[] = {
 	&sink_text,
 	&sink_seed,
 	&sink_jsonl,
 	NULL,
 };
 
-const struct sink *const *sink_all(void)
+static const struct sink *const exports[] = {
+	&sink_summary,
+	NULL,
+};
+
+const struct sink *const *sink_logs(void)
 {
-	return sinks;
+	return logs;
+}
+
+const struct sink *const *sink_exports(void)
+{
+	return exports;
 }
 
 const struct sink *sink_find(const char *name)
 {
-	for (const struct sink *const *s = sinks; *s; s++)
+	for (const struct sink *const *s = logs; *s; s++)
 		if (!strcmp((*s)->name, name))
 			return *s;
 	return NULL;

@@ -17,30 +17,30 @@
 
 #define SCHEMA_VERSION 1
 
-static void jsonl__close(void *ctx)
+static int jsonl__close(void *ctx)
 {
 	struct jsonl *j = ctx;
 
-	if (!j)
-		return;
 	strcache__free(j->strings);
 	free(j);
+	return 0;
 }
 
-static void *jsonl__open(const struct sink_config *config)
+static int jsonl__open(const struct sink_config *config, void **ctx)
 {
 	struct jsonl *j = calloc(1, sizeof(*j));
 
 	if (!j)
-		return NULL;
+		return -ENOMEM;
 	j->out = config->out;
 	j->lang = config->lang;
 	j->strings = strcache__new(render_json);
 	if (!j->strings) {
-		jsonl__close(j);
-		return NULL;
+		free(j);
+		return -ENOMEM;
 	}
-	return j;
+	*ctx = j;
+	return 0;
 }
 
 /* --- members ---------------------------------------------------------------------------------- */
@@ -83,6 +83,7 @@ static void put_runs(struct jsonl *j)
 		put_str(j, ",\"host\":", h->host ? h->host : "");
 		put_str(j, ",\"kernel\":", h->kernel ? h->kernel : "");
 		put_str(j, ",\"version\":", h->version ? h->version : "");
+		put_str(j, ",\"run_id\":", h->run_id);
 		put_u64(j, ",\"cpus\":", h->cpus);
 		put_u64(j, ",\"start_ns\":", h->start_ns);
 		put_i64(j, ",\"realtime_offset_ns\":", h->realtime_offset_ns);
@@ -100,6 +101,7 @@ static int jsonl__header(void *ctx, const struct fact_host *host, const struct s
 	put_str(j, ",\"host\":", host->host ? host->host : "");
 	put_str(j, ",\"kernel\":", host->kernel ? host->kernel : "");
 	put_str(j, ",\"version\":", host->version ? host->version : "");
+	put_str(j, ",\"run_id\":", host->run_id);
 	put_u64(j, ",\"cpus\":", host->cpus);
 	put_str(j, ",\"lang\":", j->lang == LANG_ZH ? "zh" : "en");
 	put_u64(j, ",\"start_ns\":", host->start_ns);

@@ -11,29 +11,29 @@ struct seed {
 	struct strcache *labels;
 };
 
-static void seed__close(void *ctx)
+static int seed__close(void *ctx)
 {
 	struct seed *s = ctx;
 
-	if (!s)
-		return;
 	strcache__free(s->labels);
 	free(s);
+	return 0;
 }
 
-static void *seed__open(const struct sink_config *config)
+static int seed__open(const struct sink_config *config, void **ctx)
 {
 	struct seed *s = calloc(1, sizeof(*s));
 
 	if (!s)
-		return NULL;
+		return -ENOMEM;
 	s->out = config->out;
 	s->labels = strcache__new(render_line);
 	if (!s->labels) {
-		seed__close(s);
-		return NULL;
+		free(s);
+		return -ENOMEM;
 	}
-	return s;
+	*ctx = s;
+	return 0;
 }
 
 static int seed__row(void *ctx, const struct row *row)

@@ -23,23 +23,22 @@ struct text {
 	bool quiet;
 };
 
-static void text__close(void *ctx)
+static int text__close(void *ctx)
 {
 	struct text *t = ctx;
 
-	if (!t)
-		return;
 	strcache__free(t->labels);
 	report__free(t->report);
 	free(t);
+	return 0;
 }
 
-static void *text__open(const struct sink_config *config)
+static int text__open(const struct sink_config *config, void **ctx)
 {
 	struct text *t = calloc(1, sizeof(*t));
 
 	if (!t)
-		return NULL;
+		return -ENOMEM;
 	t->out = config->out;
 	t->lang = config->lang;
 	t->quiet = config->quiet;
@@ -47,9 +46,10 @@ static void *text__open(const struct sink_config *config)
 	t->report = report__new(config->lang);
 	if (!t->labels || !t->report) {
 		text__close(t);
-		return NULL;
+		return -ENOMEM;
 	}
-	return t;
+	*ctx = t;
+	return 0;
 }
 
 static int text__header(void *ctx, const struct fact_host *host, const struct spec_stat *specs,

@@ -6,6 +6,7 @@
 #include "trace.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -153,9 +154,22 @@ static int on_sum(void *ctx, const void *data, size_t len)
 	return emit_event(t, &ev, sizeof(ev));
 }
 
+/* A random one, unless the user has named one. */
+static void get_run_id(const struct options *opt, char id[RUN_ID_MAX])
+{
+	FILE *f = opt->run_id ? NULL : fopen("/proc/sys/kernel/random/uuid", "re");
+
+	if (opt->run_id)
+		snprintf(id, RUN_ID_MAX, "%s", opt->run_id);
+	else if (!f || fscanf(f, "%36s", id) != 1)
+		snprintf(id, RUN_ID_MAX, "%" PRIx64 "-%x", trace_clock(CLOCK_REALTIME), getpid());
+	if (f)
+		fclose(f);
+}
+
 int trace_emit_host(struct tracer *t)
 {
-	char host[256] = "";
+	char host[256] = "", run_id[RUN_ID_MAX];
 	struct utsname uts;
 	struct fact fact = {.kind = REC_HOST};
 
@@ -164,6 +178,8 @@ int trace_emit_host(struct tracer *t)
 	fact.host.host = host;
 	fact.host.kernel = uts.release;
 	fact.host.version = RAMTRACE_VERSION;
+	get_run_id(t->opt, run_id);
+	fact.host.run_id = run_id;
 	fact.host.start_ns = t->start_ns;
 	fact.host.realtime_offset_ns = trace_clock(CLOCK_REALTIME) - trace_clock(CLOCK_MONOTONIC);
 	fact.host.window_ns = WINDOW_NS;
@@ -295,6 +311,15 @@ static int learn(struct tracer *t)
 	return err ? err : watch__tick(t->watch, t->now_ns);
 }
 
+/* What each process has, for pictures and metrics: as at the end. */
+static int take_sample(struct tracer *t)
+{
+	if (!t->opt->sample_every_ns || t->now_ns < t->sample_ns)
+		return 0;
+	t->sample_ns = t->now_ns + t->opt->sample_every_ns;
+	return session__report(t->session, trace_on_event, t);
+}
+
 static int turn(struct tracer *t)
 {
 	struct pollfd fds[] = {{.fd = session__fd(t->session), .events = POLLIN},
@@ -312,6 +337,8 @@ static int turn(struct tracer *t)
 	if (!err)
 		err = output__flush(t->output);
 	take_signals(t);
+	if (!err)
+		err = take_sample(t);
 	if (!err)
 		err = gauge__tick(t->gauge, t->now_ns);
 	if (!err)

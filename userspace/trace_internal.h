@@ -37,7 +37,7 @@ struct tracer {
 	struct meter *meter;
 	int signals; /* signalfd */
 	int nice;    /* that it was started with */
-	uint64_t start_ns, now_ns, rescan_ns;
+	uint64_t start_ns, now_ns, rescan_ns, sample_ns;
 	bool running;	  /* all is set up */
 	bool growth;	  /* full attribution is on */
 	bool points;	  /* --step is on */

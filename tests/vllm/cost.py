@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""cost.py --tool FILE --venv DIR --model DIR [--pairs N]: what tracing costs a real vLLM. Pairs of
-starts, one untraced and one under the tool, the other one first each time: the time until it is
+"""cost.py --tool FILE --venv DIR --model DIR [--pairs N]: what tracing costs a real vLLM. Rounds of
+starts, one untraced, one under the tool, one with full attribution, each first in turn: the time until it is
 healthy, and how long small completions take, one after the other, right then and once its start is
-long over. What counts is the median of the ratios: the machine's other work moves both of a pair."""
+long over. What counts is the median of the ratios: the machine's other work moves both of a round."""
 
 import argparse
 import json
@@ -48,21 +48,22 @@ def main():
     p.add_argument("--settle", type=float, default=45, help="seconds between the rounds")
     args = p.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    tool = shlex.join([str(args.tool.resolve()), "--lang", "zh", "--output", str(args.out.resolve() / "rows"), "--"])
-    times = {"": [], tool: []}
+    tool = [str(args.tool.resolve()), "--lang", "zh", "--output", str(args.out.resolve() / "rows")]
+    ways = {"untraced": [], "traced": [*tool, "--"], "growth": [*tool, "--growth", "--"]}
+    times = {way: [] for way in ways}
     run(args, "warm-up", "")  # the page cache
     for i in range(args.pairs):
-        for prefix in sorted(times, reverse=i % 2):
-            name = "traced" if prefix else "untraced"
-            took = run(args, f"{i + 1}-{name}", prefix)
-            times[prefix].append(took)
-            print(f"pair {i + 1}, {name}: " + ", ".join(f"{t:.2f} s" for t in took), flush=True)
-    head = f"| vLLM with {args.tp} workers, {args.pairs} pairs | untraced | traced | ratio | spread |"
-    print(f"\n{head}\n|---|---|---|---|---|")
+        for k in range(len(ways)):
+            way = list(ways)[(i + k) % len(ways)]
+            took = run(args, f"{i + 1}-{way}", shlex.join(ways[way]))
+            times[way].append(took)
+            print(f"round {i + 1}, {way}: " + ", ".join(f"{t:.2f} s" for t in took), flush=True)
+    print(f"| vLLM with {args.tp} workers, {args.pairs} rounds | untraced | traced | ratio | spread |")
+    print("|---|---|---|---|---|")
     requests = f"{args.requests} completions"
-    names = "from its start to healthy", f"{requests}, at once", f"{requests}, later"
-    for what, untraced, traced in zip(names, zip(*times[""]), zip(*times[tool])):
-        show(what, untraced, traced)
+    for way, name in (("traced", ""), ("growth", ", --growth")):
+        for k, what in enumerate(("from its start to healthy", f"{requests}, at once", f"{requests}, later")):
+            show(what + name, [t[k] for t in times["untraced"]], [t[k] for t in times[way]])
 
 
 if __name__ == "__main__":

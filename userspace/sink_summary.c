@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The schema is ramtrace-summary.schema.json. */
-#include "account.h"
+/* --summary-json: one JSON document; its schema is ramtrace-summary.schema.json. */
+#include "sink.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "account.h"
 #include "mapping.h"
 #include "proctree.h"
 #include "spantree.h"
@@ -256,7 +257,7 @@ static json_t *program(const struct run_summary *sum, const struct growth_progra
 	return j;
 }
 
-int summary_json(const struct run_summary *sum, struct out *o)
+static int write_summary(const struct run_summary *sum, struct out *o)
 {
 	const struct growth_program *programs = NULL;
 	json_t *list = json_array(), *doc;
@@ -281,3 +282,27 @@ int summary_json(const struct run_summary *sum, struct out *o)
 	free(s);
 	return 0;
 }
+
+/* Its ctx is the struct out. */
+static int summary__open(const struct sink_config *config, void **ctx)
+{
+	*ctx = config->out;
+	return 0;
+}
+
+static int summary__summary(void *ctx, const struct run_summary *sum)
+{
+	return write_summary(sum, ctx);
+}
+
+const struct sink sink_summary = {
+	.name = "summary-json",
+	.help = "write who grew there at the end: functions, lines, and the account of each process "
+		"(implies --growth)",
+	.arg = "FILE",
+	.noun = "summary",
+	.growth = true,
+	.one_run = true,
+	.open = summary__open,
+	.ops = {.summary = summary__summary},
+};
