@@ -16,7 +16,7 @@ BUILD_PACKAGES := make gcc g++ clang llvm bpftool pkg-config git libbpf-dev libe
 	uthash-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libcriterion-dev systemtap-sdt-dev binutils xz-utils \
 	postgresql redis-server nginx-light gunicorn python3-setproctitle uwsgi-core \
-	uwsgi-plugin-python3 python3 python3-greenlet python3-jsonschema procps util-linux
+	uwsgi-plugin-python3 python3 python3-greenlet python3-jsonschema python3-venv procps util-linux
 
 PKGS     = libbpf libelf libdw capstone jansson libcyaml liblzma zlib libcap-ng
 CFLAGS  ?= -O2 -g
@@ -37,6 +37,7 @@ EMBED := $(wildcard userspace/profiles/*.yaml) $(wildcard userspace/*.json)
 MARKER := $(wildcard userspace/marker/*)
 
 UNIT_TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
+EXPORT_TESTS := $(wildcard tests/exports/test_*.py)
 KERNEL_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/kernel_*.c))
 TARGETS := $(patsubst tests/targets/%.c,$(BUILD)/targets/%,$(filter-out tests/targets/lib%, \
 		$(wildcard tests/targets/*.c))) \
@@ -192,8 +193,21 @@ test: test-deps ## set up what is missing, build, and run all tests
 	$(Q)$(MAKE) --no-print-directory all $(if $(SAN),SAN=$(SAN))
 	$(Q)$(MAKE) --no-print-directory run-tests $(if $(SAN),SAN=$(SAN))
 
-run-tests: $(TOOL) $(UNIT_TESTS) $(TARGETS) $(KERNEL_TESTS)
-	$(Q)sh tests/run.sh $(UNIT_TESTS) $(KERNEL_TESTS)
+# What reads exports, of PyPI where Debian has none.
+EXPORT_VENV := build/exports-venv
+EXPORT_PYTHON = $(EXPORT_VENV)/bin/python
+export EXPORT_PYTHON
+
+$(EXPORT_VENV)/done: tests/exports/requirements.txt
+	$(call say,VENV,$(EXPORT_VENV))
+	$(Q)/usr/bin/python3 -m venv --system-site-packages $(EXPORT_VENV)
+	$(Q)$(EXPORT_PYTHON) -m pip --disable-pip-version-check -q install -r $< && touch $@
+
+exports: $(TOOL) $(EXPORT_VENV)/done ## run the tests of what is made of a run, by its real readers
+	$(Q)sh tests/run.sh $(EXPORT_TESTS)
+
+run-tests: $(TOOL) $(UNIT_TESTS) $(EXPORT_VENV)/done $(TARGETS) $(KERNEL_TESTS)
+	$(Q)sh tests/run.sh $(UNIT_TESTS) $(EXPORT_TESTS) $(KERNEL_TESTS)
 
 # --- vLLM ---------------------------------------------------------------------------------------
 
@@ -277,5 +291,5 @@ clean: ## remove everything that was made
 	rm -rf build
 
 -include $(wildcard $(addsuffix /*.d,$(BUILD) $(BUILD)/tests $(BUILD)/targets $(BUILD)/bench))
-.PHONY: all help demo bench install run-bench deps test-deps targets unit kernel test run-tests vllm \
+.PHONY: all help demo bench install run-bench deps test-deps targets unit exports kernel test run-tests vllm \
 	test-vllm bench-vllm clean FORCE

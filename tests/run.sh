@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Runs Criterion programs one after another, adds up what they say, and names what was skipped.
+# Runs Criterion programs and files of Python tests one after another, adds up what they say, and names what was skipped.
 # Exit status 1 if anything failed, or if a skip is not allowed (RAMTRACE_REQUIRE_KERNEL, CI).
 [ "$CI" = true ] && export RAMTRACE_REQUIRE_KERNEL=1
 log=$(mktemp)
@@ -10,7 +10,10 @@ for t in "$@"; do
 	# Tests of the kernel share probes and processors: one at a time.
 	case ${t##*/} in kernel_*) jobs=1 ;; *) jobs=0 ;; esac
 	printf '== %s\n' "${t##*/}"
-	"$t" --jobs "$jobs" --verbose=1 --ascii >"$log" 2>&1 || broken=1
+	case $t in
+	*.py) "$EXPORT_PYTHON" -B tests/exports/run.py "$t" >"$log" 2>&1 || broken=1 ;;
+	*) "$t" --jobs "$jobs" --verbose=1 --ascii >"$log" 2>&1 || broken=1 ;;
+	esac
 	grep -Ev '^\[(----\] *$|----\] Criterion v|RUN |PASS)' "$log" |
 		grep -E 'FAIL|CRASH|SKIP|\[----\]|Synthesis|rror' | cut -c1-2000
 	line=$(grep 'Synthesis:' "$log" | sed 's/\x1b\[[0-9;]*m//g')
