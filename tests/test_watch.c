@@ -347,21 +347,26 @@ Test(watch, who_goes_without_an_exit_event_is_dropped_after_a_while)
 
 Test(watch, a_process_is_to_be_scanned_when_it_comes_execs_or_maps)
 {
-	cr_assert_eq(watch__next_to_scan(w), 0);
+	cr_assert_eq(watch__next_to_scan(w, 0), 0);
 	cr_assert_eq(EVENT(fork, .pid = GONE, .time_ns = 1), 0);
-	cr_assert_eq(watch__next_to_scan(w), GONE);
-	cr_assert_eq(watch__next_to_scan(w), 0, "once");
+	cr_assert_eq(watch__next_to_scan(w, 0), GONE);
+	cr_assert_eq(watch__next_to_scan(w, 0), 0, "once");
 	cr_assert_eq(EVENT(mapped, .pid = GONE, .time_ns = 2), 0);
 	cr_assert_eq(EVENT(mapped, .pid = GONE - 1, .time_ns = 2), 0);
-	cr_assert_eq(watch__next_to_scan(w), GONE);
-	cr_assert_eq(watch__next_to_scan(w), 0, "who is not traced does not count");
+	cr_assert_eq(watch__next_to_scan(w, 0), GONE);
+	cr_assert_eq(watch__next_to_scan(w, 0), 0, "who is not traced does not count");
 	cr_assert_eq(EVENT(exec, .pid = GONE, .time_ns = 3, .title = "x\n"), 0);
-	cr_assert_eq(watch__next_to_scan(w), GONE);
+	cr_assert_eq(watch__next_to_scan(w, 0), GONE);
 	cr_assert_eq(EVENT(totals, .pid = GONE - 2, .time_ns = 4), 0);
-	cr_assert_eq(watch__next_to_scan(w), GONE - 2);
+	cr_assert_eq(watch__next_to_scan(w, 0), GONE - 2);
 	watch__scan_all(w);
-	cr_assert_eq(watch__next_to_scan(w) + watch__next_to_scan(w), 2 * GONE - 2);
-	cr_assert_eq(watch__next_to_scan(w), 0);
+	cr_assert_eq(watch__next_to_scan(w, 0) + watch__next_to_scan(w, 0), 2 * GONE - 2);
+	cr_assert_eq(watch__next_to_scan(w, 0), 0);
+	watch__scan_all(w);
+	watch__scanned(w, GONE, 100);
+	cr_assert_eq(watch__next_to_scan(w, 99), GONE - 2);
+	cr_assert_eq(watch__next_to_scan(w, 99), 0, "it rests");
+	cr_assert_eq(watch__next_to_scan(w, 100), GONE);
 }
 
 Test(watch, an_error_of_who_is_told_is_passed_on)

@@ -22,6 +22,8 @@ bool spec_means(const struct checkpoint_spec *spec, const struct file_id *id)
 	const char *base = strrchr(id->path, '/');
 	struct stat st;
 
+	if (spec->type == SPEC_PYTHON) /* its file is not one that is mapped */
+		return false;
 	if (!*spec->binary)
 		return id->main;
 	if (!strchr(spec->binary, '/'))

@@ -142,11 +142,12 @@ static bool wants_scans(const struct tracer *t)
 
 int trace_scan_due(struct tracer *t)
 {
+	uint64_t began, now;
 	char err[1024];
 	pid_t pid;
 	int ret;
 
-	while (wants_scans(t) && (pid = watch__next_to_scan(t->watch))) {
+	while (wants_scans(t) && (pid = watch__next_to_scan(t->watch, began = trace_clock(CLOCK_MONOTONIC)))) {
 		err[0] = '\0';
 		trace_read_first(t, false);
 		ret = probes__scan(t->probes, pid, is_root(t, pid), err, sizeof(err));
@@ -159,6 +160,8 @@ int trace_scan_due(struct tracer *t)
 		if (ret && ret != -ESRCH) /* one bad file is no reason to end the run */
 			log_warn("%s", *err ? err : strerror(-ret));
 		trace_read_first(t, t->running);
+		now = trace_clock(CLOCK_MONOTONIC);
+		watch__scanned(t->watch, pid, now + (now - began) * SCAN_RESTS);
 	}
 	return 0;
 }

@@ -28,6 +28,7 @@ struct watched {
 	struct proc_key key;
 	uint64_t ppid, parent_start_ns;
 	uint64_t born_ns, next_read_ns;
+	uint64_t rests_ns; /* it is not scanned again before */
 	uint64_t gone_ns; /* since when /proc does not know it; 0: it does */
 	bool forked;   /* since its last exec */
 	bool borrowed;
@@ -222,6 +223,7 @@ static int handle_exec(struct watch *w, const struct rt_exec *ev)
 	p->have_env = p->forked = p->borrowed = false;
 	p->exe[0] = '\0';
 	p->scan = true;
+	p->rests_ns = 0;
 	p->born_ns = ev->h.time_ns;
 	read_identity(p);
 	n = procfs_title(ev->title, sizeof(ev->title), ev->title_args, title, sizeof(title));
@@ -329,17 +331,26 @@ int watch__tick(struct watch *w, uint64_t now_ns)
 	return 0;
 }
 
-pid_t watch__next_to_scan(struct watch *w)
+pid_t watch__next_to_scan(struct watch *w, uint64_t now_ns)
 {
 	struct watched *p, *next;
 
 	HASH_ITER(hh, w->procs, p, next) {
-		if (!p->scan)
+		if (!p->scan || now_ns < p->rests_ns)
 			continue;
 		p->scan = false;
 		return p->key.pid;
 	}
 	return 0;
+}
+
+void watch__scanned(struct watch *w, pid_t pid, uint64_t rests_ns)
+{
+	struct watched *p, *next;
+
+	HASH_ITER(hh, w->procs, p, next)
+		if ((pid_t)p->key.pid == pid)
+			p->rests_ns = rests_ns;
 }
 
 void watch__scan_all(struct watch *w)

@@ -30,8 +30,10 @@ int watch__tick(struct watch *w, uint64_t now_ns);
 
 size_t watch__alive(const struct watch *w);
 
-/* The next process whose maps have changed since it was last returned; 0: none. */
-pid_t watch__next_to_scan(struct watch *w);
+/* The next process whose maps have changed since it was last returned, and that does not rest; 0: none. */
+pid_t watch__next_to_scan(struct watch *w, uint64_t now_ns);
+/* It has been scanned, and is not to be again before then. */
+void watch__scanned(struct watch *w, pid_t pid, uint64_t rests_ns);
 /* Asks for all living processes to be scanned again: probes may have been waiting for a file. */
 void watch__scan_all(struct watch *w);
 
