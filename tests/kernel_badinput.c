@@ -315,7 +315,7 @@ Test(outputs, a_summary_that_cannot_be_written_is_told_before_or_at_the_end, .ti
 		"cannot create the summary nowhere/s.json", "Make it first");
 	EXPECT("$T -q -o log --record tape --summary-json /dev/full -- sh -c 'echo ran'", 1, "ran",
 		"cannot write the summary /dev/full: No space left");
-	EXPECT("$T --replay tape --summary-json tape -o again", 1, "cannot create the summary tape: it is the log or the tape");
+	EXPECT("$T --replay tape --summary-json tape -o again", 1, "cannot create the summary tape: it is the tape");
 	EXPECT("$T --replay tape --summary-json s.json -o again && grep -c '\"identity\"' s.json", 0, "1");
 }
 
