@@ -11,6 +11,7 @@
 #include "procfs.h"
 
 #define SEC	 1000000000ULL
+#define MS	 1000000ULL
 #define MAX_TOLD 32
 #define GONE	 0x3fffffff /* above every pid_max */
 
@@ -363,10 +364,14 @@ Test(watch, a_process_is_to_be_scanned_when_it_comes_execs_or_maps)
 	cr_assert_eq(watch__next_to_scan(w, 0) + watch__next_to_scan(w, 0), 2 * GONE - 2);
 	cr_assert_eq(watch__next_to_scan(w, 0), 0);
 	watch__scan_all(w);
-	watch__scanned(w, GONE, 100);
-	cr_assert_eq(watch__next_to_scan(w, 99), GONE - 2);
-	cr_assert_eq(watch__next_to_scan(w, 99), 0, "it rests");
-	cr_assert_eq(watch__next_to_scan(w, 100), GONE);
+	watch__scanned(w, GONE, SEC, SEC + MS);
+	cr_assert_eq(watch__next_to_scan(w, SEC + MS), GONE, "what it loads at its start is not missed");
+	cr_assert_eq(watch__next_to_scan(w, SEC + MS), GONE - 2);
+	watch__scanned(w, GONE, SEC + MS, 2 * SEC);
+	watch__scan_all(w);
+	cr_assert_eq(watch__next_to_scan(w, 2 * SEC), GONE - 2);
+	cr_assert_eq(watch__next_to_scan(w, 3 * SEC), 0, "it rests");
+	cr_assert_eq(watch__next_to_scan(w, 60 * SEC), GONE);
 }
 
 Test(watch, an_error_of_who_is_told_is_passed_on)

@@ -17,8 +17,6 @@
 #define EVENTS_PER_POLL	 65536
 #define READER_NICE	 (-20)
 #define MAX_MISSED	 16384 /* functions whose lost checkpoints are counted each for itself */
-/* A process that loads a thousand libraries is scanned for at most one part in so many of the time. */
-#define SCAN_RESTS	 30
 #define RESCAN_NS	 1000000000ULL /* for files whose loading no linker tells of */
 
 struct tracer {

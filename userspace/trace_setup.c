@@ -142,7 +142,7 @@ static bool wants_scans(const struct tracer *t)
 
 int trace_scan_due(struct tracer *t)
 {
-	uint64_t began, now;
+	uint64_t began;
 	char err[1024];
 	pid_t pid;
 	int ret;
@@ -160,8 +160,7 @@ int trace_scan_due(struct tracer *t)
 		if (ret && ret != -ESRCH) /* one bad file is no reason to end the run */
 			log_warn("%s", *err ? err : strerror(-ret));
 		trace_read_first(t, t->running);
-		now = trace_clock(CLOCK_MONOTONIC);
-		watch__scanned(t->watch, pid, now + (now - began) * SCAN_RESTS);
+		watch__scanned(t->watch, pid, began, trace_clock(CLOCK_MONOTONIC));
 	}
 	return 0;
 }

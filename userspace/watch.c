@@ -18,6 +18,8 @@
 #define OLD_EVERY_NS   2000000000ULL  /* later only now and then */
 #define READS_PER_TICK 256
 #define GONE_NS	       5000000000ULL  /* without an exit event: it was lost */
+#define SCAN_FREELY_NS 100000000ULL   /* so long is a program scanned whenever it maps something, then for */
+#define SCAN_RESTS     30	      /* one part in so many of the time */
 
 struct proc_key {
 	uint64_t start_ns;
@@ -28,6 +30,7 @@ struct watched {
 	struct proc_key key;
 	uint64_t ppid, parent_start_ns;
 	uint64_t born_ns, next_read_ns;
+	uint64_t spent_ns; /* by scans of this program */
 	uint64_t rests_ns; /* it is not scanned again before */
 	uint64_t gone_ns; /* since when /proc does not know it; 0: it does */
 	bool forked;   /* since its last exec */
@@ -223,7 +226,7 @@ static int handle_exec(struct watch *w, const struct rt_exec *ev)
 	p->have_env = p->forked = p->borrowed = false;
 	p->exe[0] = '\0';
 	p->scan = true;
-	p->rests_ns = 0;
+	p->spent_ns = p->rests_ns = 0;
 	p->born_ns = ev->h.time_ns;
 	read_identity(p);
 	n = procfs_title(ev->title, sizeof(ev->title), ev->title_args, title, sizeof(title));
@@ -344,13 +347,18 @@ pid_t watch__next_to_scan(struct watch *w, uint64_t now_ns)
 	return 0;
 }
 
-void watch__scanned(struct watch *w, pid_t pid, uint64_t rests_ns)
+void watch__scanned(struct watch *w, pid_t pid, uint64_t began_ns, uint64_t ended_ns)
 {
+	uint64_t took = ended_ns - began_ns;
 	struct watched *p, *next;
 
-	HASH_ITER(hh, w->procs, p, next)
-		if ((pid_t)p->key.pid == pid)
-			p->rests_ns = rests_ns;
+	HASH_ITER(hh, w->procs, p, next) {
+		if ((pid_t)p->key.pid != pid)
+			continue;
+		p->spent_ns += took;
+		if (p->spent_ns > SCAN_FREELY_NS)
+			p->rests_ns = ended_ns + took * SCAN_RESTS;
+	}
 }
 
 void watch__scan_all(struct watch *w)

@@ -32,8 +32,9 @@ size_t watch__alive(const struct watch *w);
 
 /* The next process whose maps have changed since it was last returned, and that does not rest; 0: none. */
 pid_t watch__next_to_scan(struct watch *w, uint64_t now_ns);
-/* It has been scanned, and is not to be again before then. */
-void watch__scanned(struct watch *w, pid_t pid, uint64_t rests_ns);
+/* It has been scanned, from then to then. What a program loads at its start is not to be missed; one that
+ * loads a thousand libraries is scanned for at most a part of the time from some point on. */
+void watch__scanned(struct watch *w, pid_t pid, uint64_t began_ns, uint64_t ended_ns);
 /* Asks for all living processes to be scanned again: probes may have been waiting for a file. */
 void watch__scan_all(struct watch *w);
 
