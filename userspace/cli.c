@@ -3,10 +3,10 @@
 
 #include <argp.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli_internal.h"
 #include "log.h"
 #include "version.h"
 
@@ -16,175 +16,6 @@
 #define DEFAULT_STEP (16ULL << 20)
 #define SAMPLE_EVERY 1000000000ULL
 #define MAX_WHY	     200
-
-enum option_key {
-	KEY_PID = 'p',
-	KEY_FUNCTION = 'f',
-	KEY_OUTPUT = 'o',
-	KEY_QUIET = 'q',
-	KEY_VERBOSE = 'v',
-	KEY_NO_CHILDREN = 256,
-	KEY_DURATION,
-	KEY_USER,
-	KEY_PROFILE,
-	KEY_LIST,
-	KEY_URETPROBE,
-	KEY_RETURNS,
-	KEY_FORCE,
-	KEY_NO_MARKERS,
-	KEY_GROWTH,
-	KEY_OVERHEAD,
-	KEY_STEP,
-	KEY_MIN_DELTA,
-	KEY_FORMAT,
-	KEY_LANG,
-	KEY_RECORD,
-	KEY_REPLAY,
-	KEY_SCHEMA,
-	KEY_RING,
-	KEY_LIMITS,
-	KEY_NO_SMAPS,
-	KEY_PSS_EVERY,
-	KEY_VERIFY,
-	KEY_SAMPLE_EVERY,
-	KEY_RUN_ID,
-	KEY_EXPORT, /* the first of sink_exports(), and so on */
-};
-
-static const struct argp_option option_table[] = {
-	{NULL, 0, NULL, 0, "What to trace:", 1},
-	{"pid", KEY_PID, "PID", 0, "attach to this process and its children; may be repeated", 1},
-	{"no-children", KEY_NO_CHILDREN, NULL, 0, "only the processes named, not their children", 1},
-	{"user", KEY_USER, "NAME", 0, "run COMMAND as this user", 1},
-	{"duration", KEY_DURATION, "TIME", 0, "stop after TIME (10, 1.5s, 200ms, 5m)", 1},
-	{NULL, 0, NULL, 0, "Where to put checkpoints:", 2},
-	{"function", KEY_FUNCTION, "[LABEL=]BINARY:SYMBOL", 0,
-		"entry and return of functions (globs, demangled C++ names); or usdt:BINARY:PROVIDER:NAME; or "
-		"addr:BINARY:0xADDR; or, of Python, py:FILE:QUALNAME (the end of the file's path) or "
-		"py:MODULE:QUALNAME. Conditions may follow: \"inside SPEC\" (that is open on the thread), "
-		"\"caller QUALNAME\" (Python), \"outermost\", \"nth N\". May be repeated",
-		2},
-	{"profile", KEY_PROFILE, "NAME|FILE", 0,
-		"checkpoints and roles of one program; \"none\" for none. Without it the profile that "
-		"knows the traced program",
-		2},
-	{"step", KEY_STEP, "SIZE", 0,
-		"a checkpoint whenever a process's RSS has moved by SIZE; 0: never. 16M when no function "
-		"matches",
-		2},
-	{"returns", KEY_RETURNS, "auto|noticed", 0,
-		"auto: probe every ret where they can be found; noticed: no probe, seen at the thread's "
-		"next growth or switch (exact value, later time)",
-		2},
-	{"uretprobe", KEY_URETPROBE, NULL, 0,
-		"use uretprobes. They break C++ exceptions, coroutines and thread cancellation", 2},
-	{"force", KEY_FORCE, NULL, 0, "allow a glob to match more than 200 functions", 2},
-	{"no-markers", KEY_NO_MARKERS, NULL, 0,
-		"do not watch what programs say themselves: log_ram_memory(\"LABEL\") of "
-		"ramtrace_marker.py, RAMTRACE_MARK(\"LABEL\") of ramtrace_marker.h",
-		2},
-	{"list", KEY_LIST, NULL, 0,
-		"show what each spec matches here (with --pid of a Python, what runs now), and trace "
-		"nothing",
-		2},
-	{NULL, 0, NULL, 0, "Who grew:", 3},
-	{"growth", KEY_GROWTH, NULL, 0,
-		"charge every page that comes or goes to the function and line, the mapping and the thread "
-		"that did it, and read mappings, PSS and private memory; so it is where there is nothing "
-		"else to look for",
-		3},
-	{"max-overhead", KEY_OVERHEAD, "PCT", 0,
-		"how much of the CPU time of the traced processes tracing may take (runs of the tool's "
-		"programs and traps, estimated); 3. Above it for some seconds, native stacks of growth are not "
-		"sampled until it is well below again; a thread never spends more than that on them. 0: "
-		"none are sampled, and there is no limit",
-		3},
-	{"no-smaps", KEY_NO_SMAPS, NULL, 0, "with --growth: do not read mappings", 3},
-	{"pss-every", KEY_PSS_EVERY, "TIME", 0,
-		"read PSS and private memory of all processes so often; 0: only at the ends. With "
-		"--growth 10s, and at most 1 % of the time. SIGUSR1 asks for it at once",
-		3},
-	{"verify", KEY_VERIFY, NULL, 0,
-		"compare with /proc, at the ends and every second, where a process is at rest for so long",
-		3},
-	{"sample-every", KEY_SAMPLE_EVERY, "TIME", 0,
-		"note what each process has so often, beside the rows, for pictures and metrics; 0: never. 1s "
-		"where something is made that shows it",
-		3},
-	{NULL, 0, NULL, 0, "Output:", 4},
-	{"format", KEY_FORMAT, "seed|text|jsonl", 0, "of the log; text", 4},
-	{"lang", KEY_LANG, "zh|en", 0, "of labels and report; from the locale", 4},
-	{"output", KEY_OUTPUT, "FILE", 0, "write the log there instead of to stdout", 4},
-	{"min-delta", KEY_MIN_DELTA, "SIZE", 0, "leave out rows that moved by less", 4},
-	{"record", KEY_RECORD, "FILE", 0, "keep everything in a tape", 4},
-	{"replay", KEY_REPLAY, "FILE", 0,
-		"render tapes again, without privileges; further tapes follow as arguments", 4},
-	{"run-id", KEY_RUN_ID, "ID", 0,
-		"what joins the runs of several machines, in jsonl, tapes and exports; random", 4},
-	{"json-schema", KEY_SCHEMA, NULL, 0, "print the schema of jsonl", 4},
-	{"quiet", KEY_QUIET, NULL, 0, "nothing but the log, errors and warnings", 4},
-	{"verbose", KEY_VERBOSE, NULL, 0, "say more", 4},
-	{"ring-size", KEY_RING, "SIZE", 0, "of the ring buffer (a power of two, 64K to 1G); 4M", 4},
-	{"limits", KEY_LIMITS, "NAME=N,...", OPTION_HIDDEN, NULL, 4},
-	{NULL, 0, NULL, 0, "Beside the log, or of a tape instead of it:", 5}};
-
-int parse_size(const char *text, uint64_t *bytes)
-{
-	static const char units[] = "KMGT";
-	const char *unit;
-	char *end;
-	double v;
-
-	errno = 0;
-	v = strtod(text, &end);
-	if (end == text || errno || !isfinite(v) || v < 0)
-		return -EINVAL;
-	if (*end && (unit = strchr(units, *end & ~0x20))) {
-		v *= (double)(1ULL << (10 * (unit - units + 1)));
-		end++;
-		if (*end == 'i')
-			end++;
-		if (*end == 'B')
-			end++;
-	}
-	if (*end || v >= 9.2e18)
-		return -EINVAL;
-	*bytes = v;
-	return 0;
-}
-
-int parse_duration(const char *text, uint64_t *ns)
-{
-	static const struct {
-		const char *unit;
-		double ns;
-	} units[] = {{"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"us", 1e3}, {"m", 60e9}, {"h", 3600e9}};
-	char *end;
-	double v;
-
-	errno = 0;
-	v = strtod(text, &end);
-	if (end == text || errno || !isfinite(v) || v <= 0)
-		return -EINVAL;
-	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
-		if (strcmp(end, units[i].unit) || v * units[i].ns >= 9.2e18)
-			continue;
-		*ns = v * units[i].ns;
-		return 0;
-	}
-	return -EINVAL;
-}
-
-static int parse_percent(const char *text, double *percent)
-{
-	char *end;
-
-	errno = 0;
-	*percent = strtod(text, &end);
-	if (end == text || errno || !isfinite(*percent) || *percent < 0 || *percent > 100)
-		return -EINVAL;
-	return *end == '\0' || !strcmp(end, "%") ? 0 : -EINVAL;
-}
 
 static int append(void *array, size_t *n, size_t size, const void *elem)
 {
@@ -481,26 +312,6 @@ static void settle(struct options *opt)
 		opt->format = NULL;
 }
 
-/* The table above and a row for each export; NULL: no memory. */
-static struct argp_option *make_option_table(void)
-{
-	const size_t n = sizeof(option_table) / sizeof(*option_table);
-	const struct sink *const *sinks = sink_exports();
-	struct argp_option *all;
-	size_t m = 0;
-
-	while (sinks[m])
-		m++;
-	all = calloc(n + m + 1, sizeof(*all));
-	if (!all)
-		return NULL;
-	memcpy(all, option_table, sizeof(option_table));
-	for (size_t i = 0; i < m; i++)
-		all[n + i] = (struct argp_option){.name = sinks[i]->name, .key = KEY_EXPORT + (int)i,
-			.arg = sinks[i]->arg, .doc = sinks[i]->help, .group = 5};
-	return all;
-}
-
 int options__parse(int argc, char **argv, struct options *opt)
 {
 	struct argp argp = {.parser = parse_option,
@@ -509,7 +320,7 @@ int options__parse(int argc, char **argv, struct options *opt)
 		       "labelled RSS checkpoints of a running process tree, from outside.\v"
 		       "Exit status: 0 traced; 1 the tool failed; 2 usage; with a COMMAND its own.\n"
 		       "The log is delayed by 50 ms, so that rows of all processes are in order."};
-	struct argp_option *table = make_option_table();
+	struct argp_option *table = cli_make_table();
 	char why[MAX_WHY];
 	const char *wrong;
 	int err;

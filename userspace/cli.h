@@ -9,6 +9,7 @@
 #include <sys/types.h>
 #include "lang.h"
 #include "limit.h"
+#include "quantity.h"
 #include "sink.h"
 
 enum {
@@ -83,10 +84,5 @@ struct options {
  */
 int options__parse(int argc, char **argv, struct options *opt);
 void options__clear(struct options *opt);
-
-/* "16M", "4096", "1.5G" (powers of 1024) to bytes; -EINVAL. */
-int parse_size(const char *text, uint64_t *bytes);
-/* "10", "1.5s", "200ms", "5m", "2h" to nanoseconds; -EINVAL. */
-int parse_duration(const char *text, uint64_t *ns);
 
 #endif
