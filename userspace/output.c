@@ -13,6 +13,7 @@
 #include "fan.h"
 #include "log.h"
 #include "out.h"
+#include "place.h"
 #include "sink.h"
 #include "tape.h"
 
@@ -62,47 +63,16 @@ static struct correlate_options correlate_options(const struct options *opt, con
 		.min_delta = opt->min_delta};
 }
 
-static bool is_same_file(const char *a, const char *b)
-{
-	struct stat x, y;
-
-	return a && b && !stat(a, &x) && !stat(b, &y) && S_ISREG(x.st_mode) &&
-	       x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-/* What was wrong with the place for a new file, and what to do. */
-static const char *why_not_created(int err)
-{
-	switch (-err) {
-	case ELOOP:
-		return "it is a symbolic link, which is not followed. Name the file itself";
-	case EISDIR:
-		return "it is a directory. Name a file in it";
-	case ENOENT:
-	case ENOTDIR:
-		return "its directory does not exist. Make it first, or name another";
-	case EACCES:
-	case EPERM:
-	case EROFS:
-		return "files may not be written there. Name a place where they may";
-	case ENOSPC:
-	case EDQUOT:
-		return "the disk is full. Make room, or name another place";
-	default:
-		return strerror(-err);
-	}
-}
-
 /* Another output, or what it is made from, that it would overwrite. NULL: it would not. */
 static const char *overwrites(const struct output *o, const struct lane *l)
 {
-	if (is_same_file(l->where, o->opt->record))
+	if (place_same(l->where, o->opt->record))
 		return "tape";
 	for (size_t i = 0; i < o->opt->n_tapes; i++)
-		if (is_same_file(l->where, o->opt->tapes[i]))
+		if (place_same(l->where, o->opt->tapes[i]))
 			return "tape";
 	for (const struct lane *other = o->lanes; other < l; other++)
-		if (other->file && is_same_file(l->where, other->where))
+		if (other->file && place_same(l->where, other->where))
 			return noun(other);
 	return NULL;
 }
@@ -124,7 +94,7 @@ static int create(struct output *o, struct lane *l)
 	}
 	err = out__open(l->where, &l->file);
 	if (err)
-		log_error("cannot create the %s %s: %s", noun(l), l->where, why_not_created(err));
+		log_error("cannot create the %s %s: %s", noun(l), l->where, place_why_not(err));
 	return err;
 }
 
@@ -218,7 +188,7 @@ int output__open(const struct options *opt, struct output **out)
 	if (opt->record) {
 		err = tape_writer__open(opt->record, &o->tape);
 		if (err)
-			log_error("cannot create the tape %s: %s", opt->record, why_not_created(err));
+			log_error("cannot create the tape %s: %s", opt->record, place_why_not(err));
 	}
 	if (!err)
 		err = open_lanes(o);
