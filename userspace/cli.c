@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "cli_internal.h"
+#include "condition.h"
 #include "log.h"
+#include "out.h"
 #include "version.h"
 
 #define DEFAULT_RING (4U << 20)
@@ -69,6 +71,41 @@ static void parse_lang(struct options *opt, const char *arg, struct argp_state *
 		opt->lang = LANG_EN;
 	else
 		argp_error(state, "--lang %s: it takes zh or en", arg);
+}
+
+static void parse_min_delta(struct options *opt, const char *arg, struct argp_state *state)
+{
+	if (parse_size(arg, &opt->min_delta))
+		argp_error(state, "--min-delta %s: not a size (64K, 1.5M)", arg);
+}
+
+/* The condition, and below it a caret where it is wrong. */
+static void point_at(const char *text, size_t at)
+{
+	char *before = out_clean(text, at);
+
+	log_error("  %s", text);
+	log_error("  %*s^", before ? out_width(before) : 0, "");
+	free(before);
+}
+
+static void parse_fail_if(struct options *opt, const char *arg, struct argp_state *state)
+{
+	struct condition_error err;
+	struct condition *c = NULL;
+	int ret = condition__parse(arg, false, &c, &err);
+
+	if (ret == -EINVAL) {
+		log_error("--fail-if: at character %zu: %s", err.at + 1, err.why);
+		point_at(arg, err.at);
+		argp_error(state, "--fail-if takes a condition, as 'LABEL>+100M' or 'rss(ROLE)>4G'");
+	}
+	if (!ret)
+		ret = append(&opt->conditions, &opt->n_conditions, sizeof(c), &c);
+	if (ret) {
+		condition__free(c);
+		argp_failure(state, EXIT_TOOL_FAILED, -ret, "--fail-if");
+	}
 }
 
 /* "0", or a time. */
@@ -149,8 +186,10 @@ static error_t parse_output_option(int key, char *arg, struct argp_state *state)
 		opt->output = arg;
 		return 0;
 	case KEY_MIN_DELTA:
-		if (parse_size(arg, &opt->min_delta))
-			argp_error(state, "--min-delta %s: not a size (64K, 1.5M)", arg);
+		parse_min_delta(opt, arg, state);
+		return 0;
+	case KEY_FAIL_IF:
+		parse_fail_if(opt, arg, state);
 		return 0;
 	case KEY_RECORD:
 		opt->record = arg;
@@ -262,7 +301,8 @@ static const char *check_replay(const struct options *opt, char why[MAX_WHY])
 	if (opt->growth || opt->pss_every_set || opt->verify || !opt->smaps || opt->sample_every_set)
 		return "--replay shows what was recorded: --growth, --no-smaps, --pss-every, --sample-every and "
 		       "--verify are for tracing";
-	if (opt->n_tapes > 1 && opt->n_exports && opt->format && opt->format->skip_extra)
+	if (opt->n_tapes > 1 && (opt->n_exports || opt->n_conditions) && opt->format &&
+		opt->format->skip_extra)
 		return "of several tapes, --format seed goes alone: give the rest a run of its own";
 	for (size_t i = 0; i < opt->n_exports && opt->n_tapes > 1; i++) {
 		if (!opt->exports[i].sink->one_run)
@@ -281,6 +321,8 @@ static const char *check(const struct options *opt, char why[MAX_WHY])
 		return NULL;
 	if (opt->command == CMD_REPLAY)
 		return check_replay(opt, why);
+	if (opt->command == CMD_LIST && opt->n_conditions)
+		return "--fail-if is for a run, and --list makes none";
 	if (opt->n_pids && opt->argv)
 		return "give either --pid or a command after \"--\", not both";
 	if (opt->command == CMD_TRACE && !opt->n_pids && !opt->argv)
@@ -301,6 +343,14 @@ static void settle(struct options *opt)
 {
 	bool samples = opt->record;
 
+	for (size_t i = 0; i < opt->n_conditions; i++) {
+		/* a point that comes by itself takes some of what a label is judged by */
+		if (opt->conditions[i]->what == COND_LABEL && !opt->step_set)
+			opt->step = 0;
+		samples |= condition__is_level(opt->conditions[i]);
+		if (opt->command != CMD_REPLAY)
+			opt->growth |= condition__needs_growth(opt->conditions[i]);
+	}
 	for (size_t i = 0; i < opt->n_exports; i++) {
 		if (opt->command != CMD_REPLAY)
 			opt->growth |= opt->exports[i].sink->growth;
@@ -318,14 +368,14 @@ int options__parse(int argc, char **argv, struct options *opt)
 		.args_doc = "--pid PID\n-- COMMAND [ARGS...]\n--replay TAPE...",
 		.doc = "Which component took how much RAM, in which process, in which order: exact, "
 		       "labelled RSS checkpoints of a running process tree, from outside.\v"
-		       "Exit status: 0 traced; 1 the tool failed; 2 usage; with a COMMAND its own.\n"
+		       "Exit status: 0 traced; 1 the tool failed; 2 usage; of a COMMAND that failed its "
+		       "own; else 3 where a condition of --fail-if holds or can never hold.\n"
 		       "The log is delayed by 50 ms, so that rows of all processes are in order."};
-	struct argp_option *table = cli_make_table();
+	struct argp_option *table;
 	char why[MAX_WHY];
 	const char *wrong;
 	int err;
 
-	argp.options = table;
 	argp_program_version = "ramtrace-bpf " RAMTRACE_VERSION;
 	argp_err_exit_status = EXIT_USAGE;
 	*opt = (struct options){.follow_children = true,
@@ -336,6 +386,7 @@ int options__parse(int argc, char **argv, struct options *opt)
 		.ring_bytes = DEFAULT_RING,
 		.max_overhead = 3,
 		.step = DEFAULT_STEP};
+	argp.options = table = cli_make_table();
 	/* in order: what comes after the command is the command's */
 	err = table ? argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, opt) : ENOMEM;
 	free(table);
@@ -358,4 +409,7 @@ void options__clear(struct options *opt)
 	free(opt->specs);
 	free(opt->tapes);
 	free(opt->exports);
+	for (size_t i = 0; i < opt->n_conditions; i++)
+		condition__free(opt->conditions[i]);
+	free(opt->conditions);
 }

@@ -12,9 +12,12 @@
 #include "quantity.h"
 #include "sink.h"
 
+struct condition;
+
 enum {
 	EXIT_TOOL_FAILED = 1,
 	EXIT_USAGE = 2,
+	EXIT_FAILS_IF = 3, /* a condition of --fail-if holds, or can never hold */
 	RUN_ID_MAX = 129, /* with the NUL */
 };
 
@@ -66,6 +69,8 @@ struct options {
 	const char *record; /* --record, or NULL */
 	const char **tapes; /* --replay */
 	size_t n_tapes;
+	struct condition **conditions; /* --fail-if */
+	size_t n_conditions;
 	bool quiet;
 	bool smaps; /* with growth, read what is mapped */
 	uint64_t pss_every_ns; /* 0: no timer of its own */

@@ -38,6 +38,7 @@ enum option_key {
 	KEY_VERIFY,
 	KEY_SAMPLE_EVERY,
 	KEY_RUN_ID,
+	KEY_FAIL_IF,
 	KEY_EXPORT, /* the first of sink_exports(), and so on */
 };
 

@@ -73,6 +73,13 @@ static const struct argp_option option_table[] = {
 	{"record", KEY_RECORD, "FILE", 0, "keep everything in a tape", 4},
 	{"replay", KEY_REPLAY, "FILE", 0,
 		"render tapes again, without privileges; further tapes follow as arguments", 4},
+	{"fail-if", KEY_FAIL_IF, "CONDITION", 0,
+		"exit with status 3 if it holds, and show what for: 'LABEL>+100M' (a row of that label "
+		"that moved by more), or rss(ROLE), peak(ROLE), anon(ROLE), file(ROLE), shmem(ROLE), "
+		"swap(ROLE), total(LABEL), growth(FUNCTION), remainder(ROLE), tree(), lost(), with >, "
+		">=, < or <= and a size. Labels, roles and functions are globs, in double quotes where "
+		"they have operators. May be repeated",
+		4},
 	{"run-id", KEY_RUN_ID, "ID", 0,
 		"what joins the runs of several machines, in jsonl, tapes and exports; random", 4},
 	{"json-schema", KEY_SCHEMA, NULL, 0, "print the schema of jsonl", 4},

@@ -11,6 +11,7 @@
 
 #include "correlate.h"
 #include "fan.h"
+#include "gate.h"
 #include "log.h"
 #include "out.h"
 #include "place.h"
@@ -37,7 +38,8 @@ struct view {
 struct output {
 	const struct options *opt;
 	struct tape_writer *tape;
-	struct lane *lanes; /* the log, if there is one, is the first */
+	struct gate *gate;  /* NULL: no condition was given */
+	struct lane *lanes; /* the log, if there is one, is the first; the gate's is the last */
 	size_t n_lanes;
 	struct view views[2];
 	size_t n_views;
@@ -53,7 +55,7 @@ static struct lane *log_lane(const struct output *o)
 
 static const char *noun(const struct lane *l)
 {
-	return l->sink->arg ? l->sink->noun : "log";
+	return l->sink->noun ? l->sink->noun : "log";
 }
 
 static struct correlate_options correlate_options(const struct options *opt, const struct sink *sink)
@@ -117,19 +119,32 @@ static int lane__open(struct output *o, const struct sink *sink, const char *whe
 	return err;
 }
 
+static int add_gate(struct output *o)
+{
+	const struct options *opt = o->opt;
+
+	if (!opt->n_conditions)
+		return 0;
+	o->gate = gate__new(opt->conditions, opt->n_conditions, opt->command == CMD_TRACE);
+	if (!o->gate)
+		return -ENOMEM;
+	o->lanes[o->n_lanes++] = (struct lane){.sink = &sink_gate, .ctx = o->gate};
+	return 0;
+}
+
 static int open_lanes(struct output *o)
 {
 	const struct options *opt = o->opt;
 	int err = 0;
 
-	o->lanes = calloc(opt->n_exports + 1, sizeof(*o->lanes));
+	o->lanes = calloc(opt->n_exports + 2, sizeof(*o->lanes));
 	if (!o->lanes)
 		return -ENOMEM;
 	if (opt->format)
 		err = lane__open(o, opt->format, opt->output);
 	for (size_t i = 0; i < opt->n_exports && !err; i++)
 		err = lane__open(o, opt->exports[i].sink, opt->exports[i].where);
-	return err;
+	return err ? err : add_gate(o);
 }
 
 /* --- who is given which rows --------------------------------------------------------------------- */
@@ -252,7 +267,7 @@ static int still_served(const struct output *o)
 	if (o->tape && !o->tape_err)
 		return 0;
 	for (size_t i = 0; i < o->n_lanes; i++)
-		if (!o->lanes[i].err)
+		if (!o->lanes[i].err && o->lanes[i].sink != &sink_gate)
 			return 0;
 	return o->lanes[0].err;
 }
@@ -373,12 +388,14 @@ static void view__close(struct output *o, struct view *v)
 
 int output__close(struct output *o)
 {
+	bool fails;
 	int err = 0;
 
 	if (!o)
 		return 0;
 	for (struct view *v = o->views; v < o->views + o->n_views; v++)
 		view__close(o, v);
+	fails = o->gate && gate__report(o->gate);
 	if (o->undecoded && !o->opt->n_tapes)
 		log_warn("records of this run that do not decode, left out of the log: %" PRIu64,
 			o->undecoded);
@@ -389,7 +406,8 @@ int output__close(struct output *o)
 	if (o->tape)
 		tape_failed(o, tape_writer__close(o->tape));
 	err = o->tape_err ? o->tape_err : err;
+	gate__free(o->gate);
 	free(o->lanes);
 	free(o);
-	return err;
+	return err ? err : fails ? OUTPUT_FAILS : 0;
 }

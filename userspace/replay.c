@@ -21,10 +21,11 @@ static int replay_one(struct output *output, struct merge_tape *tape)
 	return err;
 }
 
+/* OUTPUT_FAILS: all was rendered, and a condition of --fail-if holds. */
 static int replay_tapes(const struct options *opt, struct merge_tape *tapes)
 {
 	struct output *output = NULL;
-	int err = 0, bad = 0;
+	int err = 0, bad = 0, gated;
 
 	for (size_t i = 0; i < opt->n_tapes && !err; i++)
 		err = tapes_open(opt->tapes[i], TAPE_REPLAY, &tapes[i].reader);
@@ -38,7 +39,8 @@ static int replay_tapes(const struct options *opt, struct merge_tape *tapes)
 		err = output__merge(output, tapes, opt->n_tapes);
 	for (size_t i = 0; i < opt->n_tapes && !err; i++)
 		bad |= tapes_judge(opt->tapes[i], TAPE_REPLAY, &tapes[i]);
-	return output__close(output) || err || bad ? -EIO : 0;
+	gated = output__close(output);
+	return gated < 0 || err || bad ? -EIO : gated;
 }
 
 int replay_run(const struct options *opt)
@@ -49,5 +51,5 @@ int replay_run(const struct options *opt)
 	for (size_t i = 0; tapes && i < opt->n_tapes; i++)
 		tape_reader__close(tapes[i].reader);
 	free(tapes);
-	return err ? EXIT_TOOL_FAILED : 0;
+	return err < 0 ? EXIT_TOOL_FAILED : err ? EXIT_FAILS_IF : 0;
 }
