@@ -33,7 +33,7 @@ SRCS  := $(wildcard userspace/*.c)
 OBJS  := $(patsubst userspace/%.c,$(BUILD)/%.o,$(SRCS)) $(BUILD)/embedded.o
 LIB   := $(BUILD)/libramtrace.a
 TOOL  := $(BUILD)/ramtrace-bpf
-EMBED := $(wildcard userspace/profiles/*.yaml) $(wildcard userspace/*.json)
+EMBED := $(wildcard userspace/profiles/*.yaml) $(wildcard userspace/*.json) $(wildcard userspace/*_page.html)
 MARKER := $(wildcard userspace/marker/*)
 
 UNIT_TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))

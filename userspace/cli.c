@@ -19,7 +19,7 @@
 #define SAMPLE_EVERY 1000000000ULL
 #define MAX_WHY	     200
 
-static int append(void *array, size_t *n, size_t size, const void *elem)
+int cli_append(void *array, size_t *n, size_t size, const void *elem)
 {
 	void **a = array;
 	char *bigger = realloc(*a, (*n + 1) * size);
@@ -41,7 +41,7 @@ static void parse_pid(struct options *opt, const char *arg, struct argp_state *s
 	pid = strtol(arg, &end, 10);
 	if (errno || end == arg || *end || pid <= 0 || pid > 4194304)
 		argp_error(state, "--pid %s: not a process id", arg);
-	else if (append(&opt->pids, &opt->n_pids, sizeof(pid_t), &(pid_t){pid}))
+	else if (cli_append(&opt->pids, &opt->n_pids, sizeof(pid_t), &(pid_t){pid}))
 		argp_failure(state, EXIT_TOOL_FAILED, ENOMEM, "--pid");
 }
 
@@ -63,7 +63,7 @@ static void parse_limits(struct options *opt, const char *arg, struct argp_state
 		argp_error(state, "--limits %s: %s", arg, err);
 }
 
-static void parse_lang(struct options *opt, const char *arg, struct argp_state *state)
+void cli_lang(struct options *opt, const char *arg, struct argp_state *state)
 {
 	if (!strcmp(arg, "zh"))
 		opt->lang = LANG_ZH;
@@ -73,7 +73,7 @@ static void parse_lang(struct options *opt, const char *arg, struct argp_state *
 		argp_error(state, "--lang %s: it takes zh or en", arg);
 }
 
-static void parse_min_delta(struct options *opt, const char *arg, struct argp_state *state)
+void cli_min_delta(struct options *opt, const char *arg, struct argp_state *state)
 {
 	if (parse_size(arg, &opt->min_delta))
 		argp_error(state, "--min-delta %s: not a size (64K, 1.5M)", arg);
@@ -89,11 +89,11 @@ static void point_at(const char *text, size_t at)
 	free(before);
 }
 
-static void parse_fail_if(struct options *opt, const char *arg, struct argp_state *state)
+void cli_fail_if(struct options *opt, const char *arg, struct argp_state *state)
 {
 	struct condition_error err;
 	struct condition *c = NULL;
-	int ret = condition__parse(arg, false, &c, &err);
+	int ret = condition__parse(arg, opt->command == CMD_DIFF, &c, &err);
 
 	if (ret == -EINVAL) {
 		log_error("--fail-if: at character %zu: %s", err.at + 1, err.why);
@@ -101,7 +101,7 @@ static void parse_fail_if(struct options *opt, const char *arg, struct argp_stat
 		argp_error(state, "--fail-if takes a condition, as 'LABEL>+100M' or 'rss(ROLE)>4G'");
 	}
 	if (!ret)
-		ret = append(&opt->conditions, &opt->n_conditions, sizeof(c), &c);
+		ret = cli_append(&opt->conditions, &opt->n_conditions, sizeof(c), &c);
 	if (ret) {
 		condition__free(c);
 		argp_failure(state, EXIT_TOOL_FAILED, -ret, "--fail-if");
@@ -134,7 +134,7 @@ static error_t parse_export(struct options *opt, int key, char *arg, struct argp
 	for (size_t i = 0; i < opt->n_exports; i++)
 		if (opt->exports[i].sink == export.sink)
 			argp_error(state, "--%s was given twice", export.sink->name);
-	return append(&opt->exports, &opt->n_exports, sizeof(export), &export) ? ENOMEM : 0;
+	return cli_append(&opt->exports, &opt->n_exports, sizeof(export), &export) ? ENOMEM : 0;
 }
 
 static error_t parse_growth_option(int key, char *arg, struct argp_state *state)
@@ -168,6 +168,19 @@ static error_t parse_growth_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static void parse_schema(struct options *opt, const char *arg, struct argp_state *state)
+{
+	opt->command = CMD_SCHEMA;
+	if (!arg || !strcmp(arg, "rows"))
+		opt->schema = SCHEMA_ROWS;
+	else if (!strcmp(arg, "summary"))
+		opt->schema = SCHEMA_SUMMARY;
+	else if (!strcmp(arg, "diff"))
+		opt->schema = SCHEMA_DIFF;
+	else
+		argp_error(state, "--json-schema=%s: it takes rows, summary or diff", arg);
+}
+
 static error_t parse_output_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *opt = state->input;
@@ -180,30 +193,30 @@ static error_t parse_output_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--format %s: it takes seed, text or jsonl", arg);
 		return 0;
 	case KEY_LANG:
-		parse_lang(opt, arg, state);
+		cli_lang(opt, arg, state);
 		return 0;
 	case KEY_OUTPUT:
 		opt->output = arg;
 		return 0;
 	case KEY_MIN_DELTA:
-		parse_min_delta(opt, arg, state);
+		cli_min_delta(opt, arg, state);
 		return 0;
 	case KEY_FAIL_IF:
-		parse_fail_if(opt, arg, state);
+		cli_fail_if(opt, arg, state);
 		return 0;
 	case KEY_RECORD:
 		opt->record = arg;
 		return 0;
 	case KEY_REPLAY:
 		opt->command = CMD_REPLAY;
-		return append(&opt->tapes, &opt->n_tapes, sizeof(char *), &arg) ? ENOMEM : 0;
+		return cli_append(&opt->tapes, &opt->n_tapes, sizeof(char *), &arg) ? ENOMEM : 0;
 	case KEY_RUN_ID:
 		opt->run_id = arg;
 		if (!*arg || strlen(arg) >= RUN_ID_MAX)
 			argp_error(state, "--run-id %s: it takes 1 to %d characters", arg, RUN_ID_MAX - 1);
 		return 0;
 	case KEY_SCHEMA:
-		opt->command = CMD_SCHEMA;
+		parse_schema(opt, arg, state);
 		return 0;
 	case KEY_QUIET:
 		opt->quiet = true;
@@ -273,7 +286,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--duration %s: not a time (10, 1.5s, 200ms, 5m)", arg);
 		return 0;
 	case KEY_FUNCTION:
-		return append(&opt->specs, &opt->n_specs, sizeof(char *), &arg) ? ENOMEM : 0;
+		return cli_append(&opt->specs, &opt->n_specs, sizeof(char *), &arg) ? ENOMEM : 0;
 	case KEY_PROFILE:
 		opt->profile = arg;
 		return 0;
@@ -283,7 +296,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_ARG: /* options may follow a tape; what follows a command is the command's */
 		if (opt->command != CMD_REPLAY)
 			return ARGP_ERR_UNKNOWN;
-		return append(&opt->tapes, &opt->n_tapes, sizeof(char *), &arg) ? ENOMEM : 0;
+		return cli_append(&opt->tapes, &opt->n_tapes, sizeof(char *), &arg) ? ENOMEM : 0;
 	case ARGP_KEY_ARGS:
 		opt->argv = state->argv + state->next;
 		state->next = state->argc;
@@ -365,7 +378,8 @@ static void settle(struct options *opt)
 int options__parse(int argc, char **argv, struct options *opt)
 {
 	struct argp argp = {.parser = parse_option,
-		.args_doc = "--pid PID\n-- COMMAND [ARGS...]\n--replay TAPE...",
+		.args_doc = "--pid PID\n-- COMMAND [ARGS...]\n--replay TAPE...\n"
+			    "diff A.tape B.tape (see diff --help)",
 		.doc = "Which component took how much RAM, in which process, in which order: exact, "
 		       "labelled RSS checkpoints of a running process tree, from outside.\v"
 		       "Exit status: 0 traced; 1 the tool failed; 2 usage; of a COMMAND that failed its "
@@ -386,6 +400,8 @@ int options__parse(int argc, char **argv, struct options *opt)
 		.ring_bytes = DEFAULT_RING,
 		.max_overhead = 3,
 		.step = DEFAULT_STEP};
+	if (argc > 1 && !strcmp(argv[1], "diff"))
+		return cli_diff(argc, argv, opt);
 	argp.options = table = cli_make_table();
 	/* in order: what comes after the command is the command's */
 	err = table ? argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, opt) : ENOMEM;
