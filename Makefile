@@ -16,7 +16,8 @@ BUILD_PACKAGES := make gcc g++ clang llvm bpftool pkg-config git libbpf-dev libe
 	uthash-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libcriterion-dev systemtap-sdt-dev binutils xz-utils \
 	postgresql redis-server nginx-light gunicorn python3-setproctitle uwsgi-core \
-	uwsgi-plugin-python3 python3 python3-greenlet python3-jsonschema python3-venv procps util-linux
+	uwsgi-plugin-python3 python3 python3-greenlet python3-jsonschema python3-venv procps util-linux \
+	chromium
 
 PKGS     = libbpf libelf libdw capstone jansson libcyaml liblzma zlib libcap-ng
 CFLAGS  ?= -O2 -g
