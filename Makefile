@@ -16,7 +16,8 @@ BUILD_PACKAGES := make gcc g++ clang llvm bpftool pkg-config git libbpf-dev libe
 	uthash-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libcriterion-dev systemtap-sdt-dev binutils xz-utils \
 	postgresql redis-server nginx-light gunicorn python3-setproctitle uwsgi-core \
-	uwsgi-plugin-python3 python3 python3-greenlet python3-jsonschema python3-venv procps util-linux
+	uwsgi-plugin-python3 python3 python3-greenlet python3-jsonschema python3-venv procps util-linux \
+	chromium
 
 PKGS     = libbpf libelf libdw capstone jansson libcyaml liblzma zlib libcap-ng
 CFLAGS  ?= -O2 -g
@@ -33,7 +34,7 @@ SRCS  := $(wildcard userspace/*.c)
 OBJS  := $(patsubst userspace/%.c,$(BUILD)/%.o,$(SRCS)) $(BUILD)/embedded.o
 LIB   := $(BUILD)/libramtrace.a
 TOOL  := $(BUILD)/ramtrace-bpf
-EMBED := $(wildcard userspace/profiles/*.yaml) $(wildcard userspace/*.json)
+EMBED := $(wildcard userspace/profiles/*.yaml) $(wildcard userspace/*.json) $(wildcard userspace/*_page.html)
 MARKER := $(wildcard userspace/marker/*)
 
 UNIT_TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))

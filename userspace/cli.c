@@ -3,11 +3,13 @@
 
 #include <argp.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli_internal.h"
+#include "condition.h"
 #include "log.h"
+#include "out.h"
 #include "version.h"
 
 #define DEFAULT_RING (4U << 20)
@@ -17,176 +19,7 @@
 #define SAMPLE_EVERY 1000000000ULL
 #define MAX_WHY	     200
 
-enum option_key {
-	KEY_PID = 'p',
-	KEY_FUNCTION = 'f',
-	KEY_OUTPUT = 'o',
-	KEY_QUIET = 'q',
-	KEY_VERBOSE = 'v',
-	KEY_NO_CHILDREN = 256,
-	KEY_DURATION,
-	KEY_USER,
-	KEY_PROFILE,
-	KEY_LIST,
-	KEY_URETPROBE,
-	KEY_RETURNS,
-	KEY_FORCE,
-	KEY_NO_MARKERS,
-	KEY_GROWTH,
-	KEY_OVERHEAD,
-	KEY_STEP,
-	KEY_MIN_DELTA,
-	KEY_FORMAT,
-	KEY_LANG,
-	KEY_RECORD,
-	KEY_REPLAY,
-	KEY_SCHEMA,
-	KEY_RING,
-	KEY_LIMITS,
-	KEY_NO_SMAPS,
-	KEY_PSS_EVERY,
-	KEY_VERIFY,
-	KEY_SAMPLE_EVERY,
-	KEY_RUN_ID,
-	KEY_EXPORT, /* the first of sink_exports(), and so on */
-};
-
-static const struct argp_option option_table[] = {
-	{NULL, 0, NULL, 0, "What to trace:", 1},
-	{"pid", KEY_PID, "PID", 0, "attach to this process and its children; may be repeated", 1},
-	{"no-children", KEY_NO_CHILDREN, NULL, 0, "only the processes named, not their children", 1},
-	{"user", KEY_USER, "NAME", 0, "run COMMAND as this user", 1},
-	{"duration", KEY_DURATION, "TIME", 0, "stop after TIME (10, 1.5s, 200ms, 5m)", 1},
-	{NULL, 0, NULL, 0, "Where to put checkpoints:", 2},
-	{"function", KEY_FUNCTION, "[LABEL=]BINARY:SYMBOL", 0,
-		"entry and return of functions (globs, demangled C++ names); or usdt:BINARY:PROVIDER:NAME; or "
-		"addr:BINARY:0xADDR; or, of Python, py:FILE:QUALNAME (the end of the file's path) or "
-		"py:MODULE:QUALNAME. Conditions may follow: \"inside SPEC\" (that is open on the thread), "
-		"\"caller QUALNAME\" (Python), \"outermost\", \"nth N\". May be repeated",
-		2},
-	{"profile", KEY_PROFILE, "NAME|FILE", 0,
-		"checkpoints and roles of one program; \"none\" for none. Without it the profile that "
-		"knows the traced program",
-		2},
-	{"step", KEY_STEP, "SIZE", 0,
-		"a checkpoint whenever a process's RSS has moved by SIZE; 0: never. 16M when no function "
-		"matches",
-		2},
-	{"returns", KEY_RETURNS, "auto|noticed", 0,
-		"auto: probe every ret where they can be found; noticed: no probe, seen at the thread's "
-		"next growth or switch (exact value, later time)",
-		2},
-	{"uretprobe", KEY_URETPROBE, NULL, 0,
-		"use uretprobes. They break C++ exceptions, coroutines and thread cancellation", 2},
-	{"force", KEY_FORCE, NULL, 0, "allow a glob to match more than 200 functions", 2},
-	{"no-markers", KEY_NO_MARKERS, NULL, 0,
-		"do not watch what programs say themselves: log_ram_memory(\"LABEL\") of "
-		"ramtrace_marker.py, RAMTRACE_MARK(\"LABEL\") of ramtrace_marker.h",
-		2},
-	{"list", KEY_LIST, NULL, 0,
-		"show what each spec matches here (with --pid of a Python, what runs now), and trace "
-		"nothing",
-		2},
-	{NULL, 0, NULL, 0, "Who grew:", 3},
-	{"growth", KEY_GROWTH, NULL, 0,
-		"charge every page that comes or goes to the function and line, the mapping and the thread "
-		"that did it, and read mappings, PSS and private memory; so it is where there is nothing "
-		"else to look for",
-		3},
-	{"max-overhead", KEY_OVERHEAD, "PCT", 0,
-		"how much of the CPU time of the traced processes tracing may take (runs of the tool's "
-		"programs and traps, estimated); 3. Above it for some seconds, native stacks of growth are not "
-		"sampled until it is well below again; a thread never spends more than that on them. 0: "
-		"none are sampled, and there is no limit",
-		3},
-	{"no-smaps", KEY_NO_SMAPS, NULL, 0, "with --growth: do not read mappings", 3},
-	{"pss-every", KEY_PSS_EVERY, "TIME", 0,
-		"read PSS and private memory of all processes so often; 0: only at the ends. With "
-		"--growth 10s, and at most 1 % of the time. SIGUSR1 asks for it at once",
-		3},
-	{"verify", KEY_VERIFY, NULL, 0,
-		"compare with /proc, at the ends and every second, where a process is at rest for so long",
-		3},
-	{"sample-every", KEY_SAMPLE_EVERY, "TIME", 0,
-		"note what each process has so often, beside the rows, for pictures and metrics; 0: never. 1s "
-		"where something is made that shows it",
-		3},
-	{NULL, 0, NULL, 0, "Output:", 4},
-	{"format", KEY_FORMAT, "seed|text|jsonl", 0, "of the log; text", 4},
-	{"lang", KEY_LANG, "zh|en", 0, "of labels and report; from the locale", 4},
-	{"output", KEY_OUTPUT, "FILE", 0, "write the log there instead of to stdout", 4},
-	{"min-delta", KEY_MIN_DELTA, "SIZE", 0, "leave out rows that moved by less", 4},
-	{"record", KEY_RECORD, "FILE", 0, "keep everything in a tape", 4},
-	{"replay", KEY_REPLAY, "FILE", 0,
-		"render tapes again, without privileges; further tapes follow as arguments", 4},
-	{"run-id", KEY_RUN_ID, "ID", 0,
-		"what joins the runs of several machines, in jsonl, tapes and exports; random", 4},
-	{"json-schema", KEY_SCHEMA, NULL, 0, "print the schema of jsonl", 4},
-	{"quiet", KEY_QUIET, NULL, 0, "nothing but the log, errors and warnings", 4},
-	{"verbose", KEY_VERBOSE, NULL, 0, "say more", 4},
-	{"ring-size", KEY_RING, "SIZE", 0, "of the ring buffer (a power of two, 64K to 1G); 4M", 4},
-	{"limits", KEY_LIMITS, "NAME=N,...", OPTION_HIDDEN, NULL, 4},
-	{NULL, 0, NULL, 0, "Beside the log, or of a tape instead of it:", 5}};
-
-int parse_size(const char *text, uint64_t *bytes)
-{
-	static const char units[] = "KMGT";
-	const char *unit;
-	char *end;
-	double v;
-
-	errno = 0;
-	v = strtod(text, &end);
-	if (end == text || errno || !isfinite(v) || v < 0)
-		return -EINVAL;
-	if (*end && (unit = strchr(units, *end & ~0x20))) {
-		v *= (double)(1ULL << (10 * (unit - units + 1)));
-		end++;
-		if (*end == 'i')
-			end++;
-		if (*end == 'B')
-			end++;
-	}
-	if (*end || v >= 9.2e18)
-		return -EINVAL;
-	*bytes = v;
-	return 0;
-}
-
-int parse_duration(const char *text, uint64_t *ns)
-{
-	static const struct {
-		const char *unit;
-		double ns;
-	} units[] = {{"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"us", 1e3}, {"m", 60e9}, {"h", 3600e9}};
-	char *end;
-	double v;
-
-	errno = 0;
-	v = strtod(text, &end);
-	if (end == text || errno || !isfinite(v) || v <= 0)
-		return -EINVAL;
-	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
-		if (strcmp(end, units[i].unit) || v * units[i].ns >= 9.2e18)
-			continue;
-		*ns = v * units[i].ns;
-		return 0;
-	}
-	return -EINVAL;
-}
-
-static int parse_percent(const char *text, double *percent)
-{
-	char *end;
-
-	errno = 0;
-	*percent = strtod(text, &end);
-	if (end == text || errno || !isfinite(*percent) || *percent < 0 || *percent > 100)
-		return -EINVAL;
-	return *end == '\0' || !strcmp(end, "%") ? 0 : -EINVAL;
-}
-
-static int append(void *array, size_t *n, size_t size, const void *elem)
+int cli_append(void *array, size_t *n, size_t size, const void *elem)
 {
 	void **a = array;
 	char *bigger = realloc(*a, (*n + 1) * size);
@@ -208,7 +41,7 @@ static void parse_pid(struct options *opt, const char *arg, struct argp_state *s
 	pid = strtol(arg, &end, 10);
 	if (errno || end == arg || *end || pid <= 0 || pid > 4194304)
 		argp_error(state, "--pid %s: not a process id", arg);
-	else if (append(&opt->pids, &opt->n_pids, sizeof(pid_t), &(pid_t){pid}))
+	else if (cli_append(&opt->pids, &opt->n_pids, sizeof(pid_t), &(pid_t){pid}))
 		argp_failure(state, EXIT_TOOL_FAILED, ENOMEM, "--pid");
 }
 
@@ -230,7 +63,7 @@ static void parse_limits(struct options *opt, const char *arg, struct argp_state
 		argp_error(state, "--limits %s: %s", arg, err);
 }
 
-static void parse_lang(struct options *opt, const char *arg, struct argp_state *state)
+void cli_lang(struct options *opt, const char *arg, struct argp_state *state)
 {
 	if (!strcmp(arg, "zh"))
 		opt->lang = LANG_ZH;
@@ -238,6 +71,41 @@ static void parse_lang(struct options *opt, const char *arg, struct argp_state *
 		opt->lang = LANG_EN;
 	else
 		argp_error(state, "--lang %s: it takes zh or en", arg);
+}
+
+void cli_min_delta(struct options *opt, const char *arg, struct argp_state *state)
+{
+	if (parse_size(arg, &opt->min_delta))
+		argp_error(state, "--min-delta %s: not a size (64K, 1.5M)", arg);
+}
+
+/* The condition, and below it a caret where it is wrong. */
+static void point_at(const char *text, size_t at)
+{
+	char *before = out_clean(text, at);
+
+	log_error("  %s", text);
+	log_error("  %*s^", before ? out_width(before) : 0, "");
+	free(before);
+}
+
+void cli_fail_if(struct options *opt, const char *arg, struct argp_state *state)
+{
+	struct condition_error err;
+	struct condition *c = NULL;
+	int ret = condition__parse(arg, opt->command == CMD_DIFF, &c, &err);
+
+	if (ret == -EINVAL) {
+		log_error("--fail-if: at character %zu: %s", err.at + 1, err.why);
+		point_at(arg, err.at);
+		argp_error(state, "--fail-if takes a condition, as 'LABEL>+100M' or 'rss(ROLE)>4G'");
+	}
+	if (!ret)
+		ret = cli_append(&opt->conditions, &opt->n_conditions, sizeof(c), &c);
+	if (ret) {
+		condition__free(c);
+		argp_failure(state, EXIT_TOOL_FAILED, -ret, "--fail-if");
+	}
 }
 
 /* "0", or a time. */
@@ -266,7 +134,7 @@ static error_t parse_export(struct options *opt, int key, char *arg, struct argp
 	for (size_t i = 0; i < opt->n_exports; i++)
 		if (opt->exports[i].sink == export.sink)
 			argp_error(state, "--%s was given twice", export.sink->name);
-	return append(&opt->exports, &opt->n_exports, sizeof(export), &export) ? ENOMEM : 0;
+	return cli_append(&opt->exports, &opt->n_exports, sizeof(export), &export) ? ENOMEM : 0;
 }
 
 static error_t parse_growth_option(int key, char *arg, struct argp_state *state)
@@ -300,6 +168,19 @@ static error_t parse_growth_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static void parse_schema(struct options *opt, const char *arg, struct argp_state *state)
+{
+	opt->command = CMD_SCHEMA;
+	if (!arg || !strcmp(arg, "rows"))
+		opt->schema = SCHEMA_ROWS;
+	else if (!strcmp(arg, "summary"))
+		opt->schema = SCHEMA_SUMMARY;
+	else if (!strcmp(arg, "diff"))
+		opt->schema = SCHEMA_DIFF;
+	else
+		argp_error(state, "--json-schema=%s: it takes rows, summary or diff", arg);
+}
+
 static error_t parse_output_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *opt = state->input;
@@ -312,28 +193,30 @@ static error_t parse_output_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--format %s: it takes seed, text or jsonl", arg);
 		return 0;
 	case KEY_LANG:
-		parse_lang(opt, arg, state);
+		cli_lang(opt, arg, state);
 		return 0;
 	case KEY_OUTPUT:
 		opt->output = arg;
 		return 0;
 	case KEY_MIN_DELTA:
-		if (parse_size(arg, &opt->min_delta))
-			argp_error(state, "--min-delta %s: not a size (64K, 1.5M)", arg);
+		cli_min_delta(opt, arg, state);
+		return 0;
+	case KEY_FAIL_IF:
+		cli_fail_if(opt, arg, state);
 		return 0;
 	case KEY_RECORD:
 		opt->record = arg;
 		return 0;
 	case KEY_REPLAY:
 		opt->command = CMD_REPLAY;
-		return append(&opt->tapes, &opt->n_tapes, sizeof(char *), &arg) ? ENOMEM : 0;
+		return cli_append(&opt->tapes, &opt->n_tapes, sizeof(char *), &arg) ? ENOMEM : 0;
 	case KEY_RUN_ID:
 		opt->run_id = arg;
 		if (!*arg || strlen(arg) >= RUN_ID_MAX)
 			argp_error(state, "--run-id %s: it takes 1 to %d characters", arg, RUN_ID_MAX - 1);
 		return 0;
 	case KEY_SCHEMA:
-		opt->command = CMD_SCHEMA;
+		parse_schema(opt, arg, state);
 		return 0;
 	case KEY_QUIET:
 		opt->quiet = true;
@@ -403,7 +286,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--duration %s: not a time (10, 1.5s, 200ms, 5m)", arg);
 		return 0;
 	case KEY_FUNCTION:
-		return append(&opt->specs, &opt->n_specs, sizeof(char *), &arg) ? ENOMEM : 0;
+		return cli_append(&opt->specs, &opt->n_specs, sizeof(char *), &arg) ? ENOMEM : 0;
 	case KEY_PROFILE:
 		opt->profile = arg;
 		return 0;
@@ -413,7 +296,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_ARG: /* options may follow a tape; what follows a command is the command's */
 		if (opt->command != CMD_REPLAY)
 			return ARGP_ERR_UNKNOWN;
-		return append(&opt->tapes, &opt->n_tapes, sizeof(char *), &arg) ? ENOMEM : 0;
+		return cli_append(&opt->tapes, &opt->n_tapes, sizeof(char *), &arg) ? ENOMEM : 0;
 	case ARGP_KEY_ARGS:
 		opt->argv = state->argv + state->next;
 		state->next = state->argc;
@@ -431,7 +314,8 @@ static const char *check_replay(const struct options *opt, char why[MAX_WHY])
 	if (opt->growth || opt->pss_every_set || opt->verify || !opt->smaps || opt->sample_every_set)
 		return "--replay shows what was recorded: --growth, --no-smaps, --pss-every, --sample-every and "
 		       "--verify are for tracing";
-	if (opt->n_tapes > 1 && opt->n_exports && opt->format && opt->format->skip_extra)
+	if (opt->n_tapes > 1 && (opt->n_exports || opt->n_conditions) && opt->format &&
+		opt->format->skip_extra)
 		return "of several tapes, --format seed goes alone: give the rest a run of its own";
 	for (size_t i = 0; i < opt->n_exports && opt->n_tapes > 1; i++) {
 		if (!opt->exports[i].sink->one_run)
@@ -450,6 +334,8 @@ static const char *check(const struct options *opt, char why[MAX_WHY])
 		return NULL;
 	if (opt->command == CMD_REPLAY)
 		return check_replay(opt, why);
+	if (opt->command == CMD_LIST && opt->n_conditions)
+		return "--fail-if is for a run, and --list makes none";
 	if (opt->n_pids && opt->argv)
 		return "give either --pid or a command after \"--\", not both";
 	if (opt->command == CMD_TRACE && !opt->n_pids && !opt->argv)
@@ -470,6 +356,14 @@ static void settle(struct options *opt)
 {
 	bool samples = opt->record;
 
+	for (size_t i = 0; i < opt->n_conditions; i++) {
+		/* a point that comes by itself takes some of what a label is judged by */
+		if (opt->conditions[i]->what == COND_LABEL && !opt->step_set)
+			opt->step = 0;
+		samples |= condition__is_level(opt->conditions[i]);
+		if (opt->command != CMD_REPLAY)
+			opt->growth |= condition__needs_growth(opt->conditions[i]);
+	}
 	for (size_t i = 0; i < opt->n_exports; i++) {
 		if (opt->command != CMD_REPLAY)
 			opt->growth |= opt->exports[i].sink->growth;
@@ -481,40 +375,21 @@ static void settle(struct options *opt)
 		opt->format = NULL;
 }
 
-/* The table above and a row for each export; NULL: no memory. */
-static struct argp_option *make_option_table(void)
-{
-	const size_t n = sizeof(option_table) / sizeof(*option_table);
-	const struct sink *const *sinks = sink_exports();
-	struct argp_option *all;
-	size_t m = 0;
-
-	while (sinks[m])
-		m++;
-	all = calloc(n + m + 1, sizeof(*all));
-	if (!all)
-		return NULL;
-	memcpy(all, option_table, sizeof(option_table));
-	for (size_t i = 0; i < m; i++)
-		all[n + i] = (struct argp_option){.name = sinks[i]->name, .key = KEY_EXPORT + (int)i,
-			.arg = sinks[i]->arg, .doc = sinks[i]->help, .group = 5};
-	return all;
-}
-
 int options__parse(int argc, char **argv, struct options *opt)
 {
 	struct argp argp = {.parser = parse_option,
-		.args_doc = "--pid PID\n-- COMMAND [ARGS...]\n--replay TAPE...",
+		.args_doc = "--pid PID\n-- COMMAND [ARGS...]\n--replay TAPE...\n"
+			    "diff A.tape B.tape (see diff --help)",
 		.doc = "Which component took how much RAM, in which process, in which order: exact, "
 		       "labelled RSS checkpoints of a running process tree, from outside.\v"
-		       "Exit status: 0 traced; 1 the tool failed; 2 usage; with a COMMAND its own.\n"
+		       "Exit status: 0 traced; 1 the tool failed; 2 usage; of a COMMAND that failed its "
+		       "own; else 3 where a condition of --fail-if holds or can never hold.\n"
 		       "The log is delayed by 50 ms, so that rows of all processes are in order."};
-	struct argp_option *table = make_option_table();
+	struct argp_option *table;
 	char why[MAX_WHY];
 	const char *wrong;
 	int err;
 
-	argp.options = table;
 	argp_program_version = "ramtrace-bpf " RAMTRACE_VERSION;
 	argp_err_exit_status = EXIT_USAGE;
 	*opt = (struct options){.follow_children = true,
@@ -525,6 +400,9 @@ int options__parse(int argc, char **argv, struct options *opt)
 		.ring_bytes = DEFAULT_RING,
 		.max_overhead = 3,
 		.step = DEFAULT_STEP};
+	if (argc > 1 && !strcmp(argv[1], "diff"))
+		return cli_diff(argc, argv, opt);
+	argp.options = table = cli_make_table();
 	/* in order: what comes after the command is the command's */
 	err = table ? argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, opt) : ENOMEM;
 	free(table);
@@ -547,4 +425,7 @@ void options__clear(struct options *opt)
 	free(opt->specs);
 	free(opt->tapes);
 	free(opt->exports);
+	for (size_t i = 0; i < opt->n_conditions; i++)
+		condition__free(opt->conditions[i]);
+	free(opt->conditions);
 }

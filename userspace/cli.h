@@ -9,11 +9,15 @@
 #include <sys/types.h>
 #include "lang.h"
 #include "limit.h"
+#include "quantity.h"
 #include "sink.h"
+
+struct condition;
 
 enum {
 	EXIT_TOOL_FAILED = 1,
 	EXIT_USAGE = 2,
+	EXIT_FAILS_IF = 3, /* a condition of --fail-if holds, or can never hold */
 	RUN_ID_MAX = 129, /* with the NUL */
 };
 
@@ -22,6 +26,7 @@ enum command {
 	CMD_LIST,
 	CMD_REPLAY,
 	CMD_SCHEMA,
+	CMD_DIFF,
 };
 
 /* How a function's return is seen. */
@@ -35,6 +40,14 @@ enum return_way {
 struct export {
 	const struct sink *sink;
 	const char *where;
+};
+
+/* What diff has of its own. */
+struct diff_options {
+	size_t n_a;	  /* tapes of the first side, which come first */
+	bool log, jsonl;  /* is it told in words or lines, and in which */
+	bool min_delta_set;
+	const char *html; /* the page, or NULL */
 };
 
 struct options {
@@ -63,8 +76,12 @@ struct options {
 	struct export *exports; /* in the order of the command line */
 	size_t n_exports;
 	const char *record; /* --record, or NULL */
-	const char **tapes; /* --replay */
+	const char **tapes; /* --replay, or those of both sides of diff */
 	size_t n_tapes;
+	struct condition **conditions; /* --fail-if */
+	size_t n_conditions;
+	const char *schema; /* file name of the one that is asked for */
+	struct diff_options diff;
 	bool quiet;
 	bool smaps; /* with growth, read what is mapped */
 	uint64_t pss_every_ns; /* 0: no timer of its own */
@@ -83,10 +100,5 @@ struct options {
  */
 int options__parse(int argc, char **argv, struct options *opt);
 void options__clear(struct options *opt);
-
-/* "16M", "4096", "1.5G" (powers of 1024) to bytes; -EINVAL. */
-int parse_size(const char *text, uint64_t *bytes);
-/* "10", "1.5s", "200ms", "5m", "2h" to nanoseconds; -EINVAL. */
-int parse_duration(const char *text, uint64_t *ns);
 
 #endif

@@ -5,12 +5,14 @@
 #include <stdio.h>
 
 #include "cli.h"
-#include "sink.h"
+#include "embed.h"
 #include "trace.h"
 
-static int print_schema(void)
+static int print_schema(const char *name)
 {
-	return fputs(sink_jsonl_schema(), stdout) == EOF || fflush(stdout) ? EXIT_TOOL_FAILED : 0;
+	const struct embedded *schema = embedded_find(name);
+
+	return !schema || fputs(schema->data, stdout) == EOF || fflush(stdout) ? EXIT_TOOL_FAILED : 0;
 }
 
 static int run(const struct options *opt)
@@ -23,7 +25,9 @@ static int run(const struct options *opt)
 	case CMD_REPLAY:
 		return replay_run(opt);
 	case CMD_SCHEMA:
-		return print_schema();
+		return print_schema(opt->schema);
+	case CMD_DIFF:
+		return diff_run(opt);
 	}
 	return EXIT_USAGE;
 }

@@ -11,8 +11,10 @@
 
 #include "correlate.h"
 #include "fan.h"
+#include "gate.h"
 #include "log.h"
 #include "out.h"
+#include "place.h"
 #include "sink.h"
 #include "tape.h"
 
@@ -36,7 +38,8 @@ struct view {
 struct output {
 	const struct options *opt;
 	struct tape_writer *tape;
-	struct lane *lanes; /* the log, if there is one, is the first */
+	struct gate *gate;  /* NULL: no condition was given */
+	struct lane *lanes; /* the log, if there is one, is the first; the gate's is the last */
 	size_t n_lanes;
 	struct view views[2];
 	size_t n_views;
@@ -52,7 +55,7 @@ static struct lane *log_lane(const struct output *o)
 
 static const char *noun(const struct lane *l)
 {
-	return l->sink->arg ? l->sink->noun : "log";
+	return l->sink->noun ? l->sink->noun : "log";
 }
 
 static struct correlate_options correlate_options(const struct options *opt, const struct sink *sink)
@@ -62,47 +65,16 @@ static struct correlate_options correlate_options(const struct options *opt, con
 		.min_delta = opt->min_delta};
 }
 
-static bool is_same_file(const char *a, const char *b)
-{
-	struct stat x, y;
-
-	return a && b && !stat(a, &x) && !stat(b, &y) && S_ISREG(x.st_mode) &&
-	       x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-/* What was wrong with the place for a new file, and what to do. */
-static const char *why_not_created(int err)
-{
-	switch (-err) {
-	case ELOOP:
-		return "it is a symbolic link, which is not followed. Name the file itself";
-	case EISDIR:
-		return "it is a directory. Name a file in it";
-	case ENOENT:
-	case ENOTDIR:
-		return "its directory does not exist. Make it first, or name another";
-	case EACCES:
-	case EPERM:
-	case EROFS:
-		return "files may not be written there. Name a place where they may";
-	case ENOSPC:
-	case EDQUOT:
-		return "the disk is full. Make room, or name another place";
-	default:
-		return strerror(-err);
-	}
-}
-
 /* Another output, or what it is made from, that it would overwrite. NULL: it would not. */
 static const char *overwrites(const struct output *o, const struct lane *l)
 {
-	if (is_same_file(l->where, o->opt->record))
+	if (place_same(l->where, o->opt->record))
 		return "tape";
 	for (size_t i = 0; i < o->opt->n_tapes; i++)
-		if (is_same_file(l->where, o->opt->tapes[i]))
+		if (place_same(l->where, o->opt->tapes[i]))
 			return "tape";
 	for (const struct lane *other = o->lanes; other < l; other++)
-		if (other->file && is_same_file(l->where, other->where))
+		if (other->file && place_same(l->where, other->where))
 			return noun(other);
 	return NULL;
 }
@@ -124,7 +96,7 @@ static int create(struct output *o, struct lane *l)
 	}
 	err = out__open(l->where, &l->file);
 	if (err)
-		log_error("cannot create the %s %s: %s", noun(l), l->where, why_not_created(err));
+		log_error("cannot create the %s %s: %s", noun(l), l->where, place_why_not(err));
 	return err;
 }
 
@@ -147,19 +119,32 @@ static int lane__open(struct output *o, const struct sink *sink, const char *whe
 	return err;
 }
 
+static int add_gate(struct output *o)
+{
+	const struct options *opt = o->opt;
+
+	if (!opt->n_conditions)
+		return 0;
+	o->gate = gate__new(opt->conditions, opt->n_conditions, opt->command == CMD_TRACE);
+	if (!o->gate)
+		return -ENOMEM;
+	o->lanes[o->n_lanes++] = (struct lane){.sink = &sink_gate, .ctx = o->gate};
+	return 0;
+}
+
 static int open_lanes(struct output *o)
 {
 	const struct options *opt = o->opt;
 	int err = 0;
 
-	o->lanes = calloc(opt->n_exports + 1, sizeof(*o->lanes));
+	o->lanes = calloc(opt->n_exports + 2, sizeof(*o->lanes));
 	if (!o->lanes)
 		return -ENOMEM;
 	if (opt->format)
 		err = lane__open(o, opt->format, opt->output);
 	for (size_t i = 0; i < opt->n_exports && !err; i++)
 		err = lane__open(o, opt->exports[i].sink, opt->exports[i].where);
-	return err;
+	return err ? err : add_gate(o);
 }
 
 /* --- who is given which rows --------------------------------------------------------------------- */
@@ -218,7 +203,7 @@ int output__open(const struct options *opt, struct output **out)
 	if (opt->record) {
 		err = tape_writer__open(opt->record, &o->tape);
 		if (err)
-			log_error("cannot create the tape %s: %s", opt->record, why_not_created(err));
+			log_error("cannot create the tape %s: %s", opt->record, place_why_not(err));
 	}
 	if (!err)
 		err = open_lanes(o);
@@ -282,7 +267,7 @@ static int still_served(const struct output *o)
 	if (o->tape && !o->tape_err)
 		return 0;
 	for (size_t i = 0; i < o->n_lanes; i++)
-		if (!o->lanes[i].err)
+		if (!o->lanes[i].err && o->lanes[i].sink != &sink_gate)
 			return 0;
 	return o->lanes[0].err;
 }
@@ -403,12 +388,14 @@ static void view__close(struct output *o, struct view *v)
 
 int output__close(struct output *o)
 {
+	bool fails;
 	int err = 0;
 
 	if (!o)
 		return 0;
 	for (struct view *v = o->views; v < o->views + o->n_views; v++)
 		view__close(o, v);
+	fails = o->gate && gate__report(o->gate);
 	if (o->undecoded && !o->opt->n_tapes)
 		log_warn("records of this run that do not decode, left out of the log: %" PRIu64,
 			o->undecoded);
@@ -419,7 +406,8 @@ int output__close(struct output *o)
 	if (o->tape)
 		tape_failed(o, tape_writer__close(o->tape));
 	err = o->tape_err ? o->tape_err : err;
+	gate__free(o->gate);
 	free(o->lanes);
 	free(o);
-	return err;
+	return err ? err : fails ? OUTPUT_FAILS : 0;
 }

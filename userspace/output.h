@@ -35,7 +35,9 @@ int output__reader_gone(struct output *o);
 bool output__failed(const struct output *o);
 /* The run never began: close will make no report of it. NULL is fine. */
 void output__abandon(struct output *o);
-/* Ends the run: the report, the tape's end mark. 0, or the first error. NULL is fine. */
+enum { OUTPUT_FAILS = 1 };
+/* Ends the run: the report, the tape's end mark, what --fail-if found. 0, the first error, or, if there
+ * was none, OUTPUT_FAILS: a condition of --fail-if holds, which has been told. NULL is fine. */
 int output__close(struct output *out);
 
 #endif

@@ -3,61 +3,10 @@
 #include "trace.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "log.h"
 #include "output.h"
-#include "tape.h"
-
-static int open_tape(const char *path, struct tape_reader **reader)
-{
-	int err = tape_reader__open(path, reader);
-
-	if (err == -EBADMSG)
-		log_error("cannot replay %s: it is not a tape of ramtrace-bpf (--record makes one)", path);
-	else if (err == -EPROTONOSUPPORT)
-		log_error("cannot replay %s: it was made by a newer version of ramtrace-bpf. Use "
-			  "that one", path);
-	else if (err)
-		log_error("cannot replay %s: %s", path, strerror(-err));
-	return err;
-}
-
-/* What ended the tape. A damaged one has been replayed as far as it goes; that is still a failure,
- * since something is missing. */
-static int judge_end(const char *path, const struct tape_reader *reader)
-{
-	switch (tape_reader__state(reader)) {
-	case TAPE_TRUNCATED:
-		log_warn("%s breaks off after %" PRIu64 " bytes: the run was killed, or its disk was "
-			 "full. All up to there was replayed",
-			path, tape_reader__offset(reader));
-		return -ENODATA;
-	case TAPE_CORRUPT:
-		log_warn("%s is damaged after %" PRIu64 " bytes. All up to there was replayed", path,
-			tape_reader__offset(reader));
-		return -EBADMSG;
-	default:
-		return 0;
-	}
-}
-
-/* What was missing from a tape that has been replayed. */
-static int judge(const char *path, const struct merge_tape *tape)
-{
-	int err = tape->err;
-
-	if (err)
-		log_error("cannot read %s: %s", path, strerror(-err));
-	else
-		err = judge_end(path, tape->reader);
-	if (!tape->undecoded)
-		return err;
-	log_warn("%s: records that do not decode, left out: %" PRIu64, path, tape->undecoded);
-	return err ? err : -EBADMSG;
-}
+#include "tapes.h"
 
 static int replay_one(struct output *output, struct merge_tape *tape)
 {
@@ -72,13 +21,14 @@ static int replay_one(struct output *output, struct merge_tape *tape)
 	return err;
 }
 
+/* OUTPUT_FAILS: all was rendered, and a condition of --fail-if holds. */
 static int replay_tapes(const struct options *opt, struct merge_tape *tapes)
 {
 	struct output *output = NULL;
-	int err = 0, bad = 0;
+	int err = 0, bad = 0, gated;
 
 	for (size_t i = 0; i < opt->n_tapes && !err; i++)
-		err = open_tape(opt->tapes[i], &tapes[i].reader);
+		err = tapes_open(opt->tapes[i], TAPE_REPLAY, &tapes[i].reader);
 	if (!err)
 		err = output__open(opt, &output);
 	if (err)
@@ -88,8 +38,9 @@ static int replay_tapes(const struct options *opt, struct merge_tape *tapes)
 	else
 		err = output__merge(output, tapes, opt->n_tapes);
 	for (size_t i = 0; i < opt->n_tapes && !err; i++)
-		bad |= judge(opt->tapes[i], &tapes[i]);
-	return output__close(output) || err || bad ? -EIO : 0;
+		bad |= tapes_judge(opt->tapes[i], TAPE_REPLAY, &tapes[i]);
+	gated = output__close(output);
+	return gated < 0 || err || bad ? -EIO : gated;
 }
 
 int replay_run(const struct options *opt)
@@ -100,5 +51,5 @@ int replay_run(const struct options *opt)
 	for (size_t i = 0; tapes && i < opt->n_tapes; i++)
 		tape_reader__close(tapes[i].reader);
 	free(tapes);
-	return err ? EXIT_TOOL_FAILED : 0;
+	return err < 0 ? EXIT_TOOL_FAILED : err ? EXIT_FAILS_IF : 0;
 }

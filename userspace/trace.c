@@ -445,11 +445,13 @@ static int close_all(struct tracer *t, int err)
 	ret = output__close(t->output);
 	if (t->signals >= 0)
 		close(t->signals);
-	if (err || ret)
+	if (err || ret < 0)
 		return EXIT_TOOL_FAILED;
 	if (t->launch && !ended && t->interrupted) /* it goes on, and nobody knows how it will end */
 		return 128 + t->interrupted;
-	return ended ? launch_exit_status(status) : 0;
+	if (ended && launch_exit_status(status))
+		return launch_exit_status(status);
+	return ret == OUTPUT_FAILS ? EXIT_FAILS_IF : 0;
 }
 
 int trace_run(const struct options *opt)

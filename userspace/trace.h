@@ -8,5 +8,6 @@
 int trace_run(const struct options *opt);
 int list_run(const struct options *opt);
 int replay_run(const struct options *opt);
+int diff_run(const struct options *opt);
 
 #endif
