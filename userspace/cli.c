@@ -120,7 +120,9 @@ static const struct argp_option option_table[] = {
 	{"replay", KEY_REPLAY, "FILE", 0,
 		"render tapes again, without privileges; further tapes follow as arguments", 4},
 	{"run-id", KEY_RUN_ID, "ID", 0,
-		"what joins the runs of several machines, in jsonl, tapes and exports; random", 4},
+		"what joins the runs of several machines, in jsonl, tapes and exports; from RAMTRACE_RUN_ID, "
+		"else random",
+		4},
 	{"json-schema", KEY_SCHEMA, NULL, 0, "print the schema of jsonl", 4},
 	{"quiet", KEY_QUIET, NULL, 0, "nothing but the log, errors and warnings", 4},
 	{"verbose", KEY_VERBOSE, NULL, 0, "say more", 4},
@@ -329,8 +331,8 @@ static error_t parse_output_option(int key, char *arg, struct argp_state *state)
 		return append(&opt->tapes, &opt->n_tapes, sizeof(char *), &arg) ? ENOMEM : 0;
 	case KEY_RUN_ID:
 		opt->run_id = arg;
-		if (!*arg || strlen(arg) >= RUN_ID_MAX)
-			argp_error(state, "--run-id %s: it takes 1 to %d characters", arg, RUN_ID_MAX - 1);
+		if (!*arg)
+			argp_error(state, "--run-id: it is empty");
 		return 0;
 	case KEY_SCHEMA:
 		opt->command = CMD_SCHEMA;
@@ -456,7 +458,21 @@ static const char *check(const struct options *opt, char why[MAX_WHY])
 		return "nothing to trace: give --pid PID, or -- COMMAND ARGS";
 	if (opt->user && !opt->argv)
 		return "--user is for a command after \"--\"";
+	if (opt->run_id && strlen(opt->run_id) >= RUN_ID_MAX) {
+		snprintf(why, MAX_WHY, "a run id, of --run-id or RAMTRACE_RUN_ID, has at most %d characters",
+			RUN_ID_MAX - 1);
+		return why;
+	}
 	return NULL;
+}
+
+/* What a job gives to all its machines without naming it in each command. */
+static void take_environment(struct options *opt)
+{
+	const char *id = getenv("RAMTRACE_RUN_ID");
+
+	if (opt->command == CMD_TRACE && !opt->run_id && id && *id)
+		opt->run_id = id;
 }
 
 /* Who makes a picture of a tape did not ask for its log. */
@@ -532,6 +548,7 @@ int options__parse(int argc, char **argv, struct options *opt)
 		log_error("command line: %s", strerror(err));
 		return EXIT_USAGE;
 	}
+	take_environment(opt);
 	wrong = check(opt, why);
 	if (wrong) {
 		log_error("%s (see --help)", wrong);
