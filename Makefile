@@ -17,7 +17,7 @@ BUILD_PACKAGES := make gcc g++ clang llvm bpftool pkg-config git libbpf-dev libe
 TEST_PACKAGES := $(BUILD_PACKAGES) libcriterion-dev systemtap-sdt-dev binutils xz-utils \
 	postgresql redis-server nginx-light gunicorn python3-setproctitle uwsgi-core \
 	uwsgi-plugin-python3 python3 python3-greenlet python3-jsonschema python3-venv procps util-linux \
-	chromium
+	chromium zstd
 
 PKGS     = libbpf libelf libdw capstone jansson libcyaml liblzma zlib libcap-ng
 CFLAGS  ?= -O2 -g
@@ -36,6 +36,7 @@ LIB   := $(BUILD)/libramtrace.a
 TOOL  := $(BUILD)/ramtrace-bpf
 EMBED := $(wildcard userspace/profiles/*.yaml) $(wildcard userspace/*.json) $(wildcard userspace/*_page.html)
 MARKER := $(wildcard userspace/marker/*)
+QUERIES := $(wildcard userspace/sql/*)
 
 UNIT_TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
 EXPORT_TESTS := $(wildcard tests/exports/test_*.py)
@@ -284,9 +285,10 @@ run-bench: $(TOOL) $(BENCH)
 
 PREFIX ?= /usr/local
 
-install: all ## install the tool, its schema, profiles and markers (PREFIX=/usr/local)
+install: all ## install the tool, its schema, profiles, markers and queries (PREFIX=/usr/local)
 	install -D $(TOOL) $(DESTDIR)$(PREFIX)/bin/ramtrace-bpf
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/ramtrace-bpf $(EMBED) $(MARKER)
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/ramtrace-bpf/sql $(QUERIES)
 
 clean: ## remove everything that was made
 	rm -rf build

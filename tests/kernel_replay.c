@@ -394,6 +394,23 @@ static json_t *rows_alone(const char *path)
 	return rows;
 }
 
+/* Of two recordings of this machine, whose clock nobody sets meanwhile. */
+static void expect_one_clock(json_t *merged)
+{
+	json_t *runs = json_object_get(rows_find(merged, 0, "type", "header", NULL), "runs");
+	json_t *clocks = json_object_get(rows_find(merged, 0, "type", "summary", NULL), "clocks");
+
+	for (size_t i = 0; i < 2; i++) {
+		json_t *clock = json_object_get(json_array_get(runs, i), "clock");
+
+		cr_expect(json_is_object(clock), "run %zu", i + 1);
+		cr_expect_gt(row_int(clock, "read_ns"), 0);
+		cr_expect_lt(row_int(clock, "read_ns"), 1000000);
+		cr_expect_eq(row_int(json_array_get(json_object_get(clocks, "runs"), i), "moved_ns"), 0);
+	}
+	cr_expect_eq(row_int(clocks, "distinct"), 1);
+}
+
 Test(replay, of_two_tapes_is_one_log, .timeout = 120)
 {
 	static const char *const args[] = {"-f", "FAMILY:work", "--", "FAMILY", "4", NULL};
@@ -424,6 +441,7 @@ Test(replay, of_two_tapes_is_one_log, .timeout = 120)
 	cr_expect_eq(rows_count(merged, "type", "process", "host", host, NULL), 22);
 	cr_expect_eq(rows_count(merged, "type", "header", NULL), 1);
 	cr_expect_eq(row_int(rows_find(merged, 0, "type", "summary", NULL), "processes"), 18);
+	expect_one_clock(merged);
 	for (int i = 0; i < 2; i++) {
 		json_t *alone = rows_alone(file(names[i], "jsonl"));
 		json_t *run = rows_of_run(merged, i + 1);

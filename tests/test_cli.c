@@ -191,6 +191,53 @@ Test(cli, help_and_version_are_no_failures)
 	SAYS("ramtrace-bpf ");
 }
 
+Test(cli, the_id_of_a_run_is_of_its_option_or_of_the_environment)
+{
+	static const struct {
+		const char *option, *environment, *id;
+	} cases[] = {
+		{NULL, NULL, NULL},
+		{NULL, "", NULL},
+		{NULL, "job 7", "job 7"},
+		{"mine", "job 7", "mine"},
+	};
+	struct options opt;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *id = cases[i].option ? cases[i].option : "";
+		char *with[] = {"ramtrace-bpf", "--run-id", (char *)id, "--", "true", NULL};
+		char *without[] = {"ramtrace-bpf", "--", "true", NULL};
+		bool given = cases[i].option;
+
+		unsetenv("RAMTRACE_RUN_ID");
+		if (cases[i].environment)
+			setenv("RAMTRACE_RUN_ID", cases[i].environment, 1);
+		cr_assert_eq(options__parse(given ? 5 : 3, given ? with : without, &opt), -1);
+		if (cases[i].id)
+			cr_expect_str_eq(opt.run_id, cases[i].id, "case %zu", i);
+		else
+			cr_expect_null(opt.run_id, "case %zu", i);
+		options__clear(&opt);
+	}
+}
+
+Test(cli, an_id_of_a_run_that_is_too_long_is_refused_wherever_it_is_from)
+{
+	char id[130];
+
+	memset(id, 'x', 129);
+	id[129] = '\0';
+	cr_expect_eq(RUN("--run-id", id, "--", "true"), EXIT_USAGE);
+	SAYS("at most 128 characters");
+	cr_expect_eq(RUN("--run-id", "", "--", "true"), EXIT_USAGE);
+	SAYS("--run-id: it is empty");
+	setenv("RAMTRACE_RUN_ID", id, 1);
+	cr_expect_eq(RUN("--", "true"), EXIT_USAGE);
+	SAYS("RAMTRACE_RUN_ID", "at most 128 characters");
+	cr_expect_eq(RUN("--replay", "/nowhere.tape"), EXIT_TOOL_FAILED, "a tape has one of its own");
+	SAYS("cannot replay /nowhere.tape");
+}
+
 /* --- rights and pids ----------------------------------------------------------------------------------------- */
 
 /* In a pid namespace that is told first, as nothing else can be judged. */

@@ -61,10 +61,21 @@ static void assert_refused(enum record_kind kind, const char *json)
 	fact__clear(&fact);
 }
 
+static void assert_same_clock(const struct fact_clock *a, const struct fact_clock *b)
+{
+	cr_assert_eq(a->read_ns, b->read_ns);
+	cr_assert_eq(a->synced, b->synced);
+	cr_assert_eq(a->estimate_ns, b->estimate_ns);
+	cr_assert_eq(a->most_ns, b->most_ns);
+	cr_assert_eq(a->tai_s, b->tai_s);
+}
+
 Test(fact, host_comes_back)
 {
 	struct fact f = { REC_HOST, .host = { .host = "node-7", .kernel = "6.1.0-18-amd64",
-		.version = "v1", .start_ns = INT64_MAX, .realtime_offset_ns = INT64_MIN,
+		.version = "v1", .boot_id = "b", .start_ns = INT64_MAX, .realtime_offset_ns = INT64_MIN,
+		.clock = { .read_ns = 85, .synced = true, .estimate_ns = 1200, .most_ns = 1300,
+		.tai_s = -37 },
 		.window_ns = 20000000, .step = 1 << 20, .cpus = UINT32_MAX } };
 	struct fact back = travel(&f);
 
@@ -72,7 +83,9 @@ Test(fact, host_comes_back)
 	cr_assert_str_eq(back.host.kernel, "6.1.0-18-amd64");
 	cr_assert_str_eq(back.host.version, "v1");
 	cr_assert_eq(back.host.start_ns, INT64_MAX);
+	cr_assert_str_eq(back.host.boot_id, "b");
 	cr_assert_eq(back.host.realtime_offset_ns, INT64_MIN);
+	assert_same_clock(&back.host.clock, &f.host.clock);
 	cr_assert_eq(back.host.window_ns, 20000000);
 	cr_assert_eq(back.host.step, 1 << 20);
 	cr_assert_eq(back.host.cpus, UINT32_MAX);
@@ -178,11 +191,14 @@ Test(fact, proc_comes_back_known_or_not)
 
 Test(fact, end_comes_back)
 {
-	struct fact f = { REC_END, .end = { .time_ns = 99, .reason = "interrupt" } };
+	struct fact f = { REC_END, .end = { .time_ns = 99, .reason = "interrupt",
+		.realtime_offset_ns = -5, .clock = { .read_ns = 7, .most_ns = 9 } } };
 	struct fact back = travel(&f);
 
 	cr_assert_eq(back.end.time_ns, 99);
 	cr_assert_str_eq(back.end.reason, "interrupt");
+	cr_assert_eq(back.end.realtime_offset_ns, -5);
+	assert_same_clock(&back.end.clock, &f.end.clock);
 	fact__clear(&back);
 }
 
@@ -466,6 +482,11 @@ Test(fact, fields_of_a_newer_version_are_ignored_and_optional_ones_may_be_missin
 	cr_assert_eq(f.host.window_ns, 0);
 	cr_assert_eq(f.host.step, 0);
 	cr_assert_eq(f.host.cpus, 0);
+	cr_assert_null(f.host.boot_id);
+	assert_same_clock(&f.host.clock, &(struct fact_clock){ 0 });
+	fact__clear(&f);
+	cr_assert_eq(decode(REC_END, "{\"time_ns\":1,\"reason\":\"exit\"}", &f), 0);
+	assert_same_clock(&f.end.clock, &(struct fact_clock){ 0 });
 	fact__clear(&f);
 	cr_assert_eq(decode(REC_COUNTERS, "{}", &f), 0);
 	cr_assert_eq(f.counters.n_hits, 0);

@@ -8,98 +8,9 @@
 #include <stdio.h>
 #include "feed.h"
 #include "prng.h"
-#include "scratch.h"
-#include "sink.h"
+#include "tapes.h"
 
-#define MIB	  (1ull << 20)
-#define SEC	  1000000000ull
-#define MAX_TAPES 4
-#define BOOT	  ((int64_t)(1700000000ull * SEC)) /* CLOCK_REALTIME at which host a was booted */
-
-/* --- tapes ------------------------------------------------------------------------------------ */
-
-struct tapes {
-	struct scratch dir;
-	char *path[MAX_TAPES];
-	struct tape_writer *w[MAX_TAPES];
-	size_t n;
-};
-
-static struct tape_writer *add_tape(struct tapes *t)
-{
-	cr_assert_gt(asprintf(&t->path[t->n], "%s/%zu.tape", t->dir.dir, t->n), 0);
-	cr_assert_eq(tape_writer__open(t->path[t->n], &t->w[t->n]), 0);
-	return t->w[t->n++];
-}
-
-static void tapes__free(struct tapes *t)
-{
-	for (size_t i = 0; i < t->n; i++)
-		free(t->path[i]);
-	scratch__free(&t->dir);
-}
-
-static void put(struct tape_writer *w, enum record_kind kind, const void *data, size_t len)
-{
-	struct record rec = { .kind = kind, .len = (uint32_t)len, .data = data };
-
-	cr_assert_eq(tape_writer__put(w, &rec), 0);
-}
-
-#define put_event(w, what, ...)                                                                    \
-	do {                                                                                       \
-		struct feed_event e_ = { __VA_ARGS__ };                                            \
-		__auto_type ev_ = feed__make_##what(&e_);                                          \
-		put(w, REC_EVENT, &ev_, sizeof(ev_));                                              \
-	} while (0)
-
-#define put_fact(w, fact_kind, member, ...)                                                        \
-	do {                                                                                       \
-		struct fact fact_ = { .kind = fact_kind, .member = { __VA_ARGS__ } };              \
-		cr_assert_eq(fact__emit(&fact_, tape_writer__put, w), 0);                          \
-	} while (0)
-
-static void put_release(struct tape_writer *w, uint64_t until_ns)
-{
-	put(w, REC_RELEASE, &until_ns, sizeof(until_ns));
-}
-
-static void put_host(struct tape_writer *w, char *name, uint64_t start_ns, int64_t offset_ns)
-{
-	put_fact(w, REC_HOST, host, .host = name, .kernel = "6.1.0", .version = "1.0",
-		.start_ns = start_ns, .realtime_offset_ns = offset_ns, .cpus = 4);
-}
-
-static void put_func(struct tape_writer *w, unsigned int id, char *name, unsigned int spec)
-{
-	put_fact(w, REC_FUNC, func, .id = id, .name = name, .file = "/usr/bin/bin",
-		.offset = 0x1000, .cost = "emulated", .returns = "ret", .specs = &spec,
-		.n_specs = 1);
-}
-
-static void put_spec(struct tape_writer *w, unsigned int id, char *text, char *label, char *why)
-{
-	put_fact(w, REC_SPEC, spec, .id = id, .text = text, .entry = { label, label },
-		.unmatched = why);
-}
-
-/* A host with one spec, "x", whose function is 7. */
-static struct tape_writer *usual_tape(struct tapes *t, char *name, uint64_t start_ns,
-	int64_t offset_ns)
-{
-	struct tape_writer *w = add_tape(t);
-
-	put_host(w, name, start_ns, offset_ns);
-	put_spec(w, 0, "bin:x", "x", NULL);
-	put_func(w, 7, "x", 0);
-	return w;
-}
-
-static void put_end(struct tape_writer *w, uint64_t time_ns, char *reason)
-{
-	put_release(w, UINT64_MAX);
-	put_fact(w, REC_END, end, .time_ns = time_ns, .reason = reason);
-}
+#define MIB (1ull << 20)
 
 /* --- what is seen of them --------------------------------------------------------------------- */
 
@@ -267,26 +178,6 @@ static const struct row_ops see = {
 	.process = see_process,
 	.summary = see_summary,
 };
-
-static const struct correlate_options english = { .lang = LANG_EN };
-
-static void close_writers(struct tapes *t)
-{
-	for (size_t i = 0; i < t->n; i++)
-		cr_assert_eq(tape_writer__close(t->w[i]), 0);
-}
-
-static int merge_into(struct tapes *t, struct merge_tape *in, const struct row_ops *ops, void *ctx)
-{
-	int err;
-
-	for (size_t i = 0; i < t->n; i++)
-		cr_assert_eq(tape_reader__open(t->path[i], &in[i].reader), 0);
-	err = merge_tapes(in, t->n, &english, ops, ctx);
-	for (size_t i = 0; i < t->n; i++)
-		tape_reader__close(in[i].reader);
-	return err;
-}
 
 static struct seen merged(struct tapes *t)
 {
@@ -814,26 +705,6 @@ Test(merge, a_sink_that_fails_ends_it)
 
 /* --- formats ---------------------------------------------------------------------------------- */
 
-static char *in_format(struct tapes *t, const char *format)
-{
-	const struct sink *sink = sink_find(format);
-	struct merge_tape in[MAX_TAPES] = { 0 };
-	FILE *file = tmpfile();
-	struct out *out = out__new(dup(fileno(file)));
-	void *ctx;
-
-	cr_assert_eq(sink->open(&(struct sink_config){ .out = out, .lang = LANG_EN }, &ctx), 0);
-	char *text = calloc(1, 1 << 16);
-
-	cr_assert_eq(merge_into(t, in, &sink->ops, ctx), 0);
-	sink->close(ctx);
-	cr_assert_eq(out__close(out), 0);
-	rewind(file);
-	cr_assert_gt(fread(text, 1, (1 << 16) - 1, file), 0);
-	fclose(file);
-	return text;
-}
-
 Test(merge, text_and_jsonl_name_the_host_and_seed_does_not)
 {
 	struct tapes t = { .dir = scratch__new() };
@@ -851,7 +722,7 @@ Test(merge, text_and_jsonl_name_the_host_and_seed_does_not)
 		.anon = MIB);
 	put_end(b, 3 * SEC, "exit");
 	close_writers(&t);
-	text = in_format(&t, "text");
+	text = in_format(&t, "text", LANG_EN);
 	cr_expect(strstr(text, "INFO: [    1.000s] (hosta pid=5) x used +0.00 M RAM"), "%s", text);
 	cr_expect(strstr(text, "INFO: [    3.000s] (hostb Worker_TP0 pid=4188) x released -1.00 M"),
 		"%s", text);
@@ -859,12 +730,12 @@ Test(merge, text_and_jsonl_name_the_host_and_seed_does_not)
 		"%s", text);
 	cr_expect(strstr(text, "\n  hostb Worker_TP0 pid=4188 "), "%s", text);
 	free(text);
-	text = in_format(&t, "seed");
+	text = in_format(&t, "seed", LANG_EN);
 	cr_expect_str_eq(text, "INFO: x 占用 0.00 M RAM内存 (累计: 0.00 M)\n"
 			       "INFO: x 占用 0.00 M RAM内存 (累计: 0.00 M)\n"
 			       "INFO: x 占用 -1.00 M RAM内存 (累计: -1.00 M)\n");
 	free(text);
-	text = in_format(&t, "jsonl");
+	text = in_format(&t, "jsonl", LANG_EN);
 	cr_expect(strstr(text, ",\"gc\":null,\"host\":\"hosta\",\"run\":1}\n"), "%s", text);
 	cr_expect(strstr(text, ",\"count\":4,\"host\":\"hostb\",\"run\":2}\n"), "%s", text);
 	cr_expect(strstr(text, "\"runs\":[{\"run\":1,\"host\":\"hosta\","), "%s", text);

@@ -15,6 +15,7 @@
 #include "record.h"
 #include "scratch.h"
 #include "tape.h"
+#include "tapes.h"
 
 #define REDIS "tests/data/redis.tape"
 #define DEMO  "tests/data/demo.tape"
@@ -185,6 +186,42 @@ Test(replay, of_a_tape_twice_is_two_runs)
 		count_lines(two.log, "\"host\":\"demo\",\"run\":1}"));
 	replay__free(&one);
 	replay__free(&two);
+}
+
+/* Tapes of two hosts, of runs of these names. */
+static struct replay replay_runs(char *first, char *second)
+{
+	struct tapes t = { .dir = scratch__new() };
+	struct replay r;
+
+	for (int i = 0; i < 2; i++) {
+		struct tape_writer *w = add_tape(&t);
+
+		put_fact(w, REC_HOST, host, .host = i ? "b" : "a", .kernel = "", .version = "",
+			.run_id = i ? second : first, .realtime_offset_ns = BOOT);
+		put_end(w, 9, "exit");
+	}
+	close_writers(&t);
+	r = replay(t.path[0], t.path[1]);
+	cr_expect_eq(r.status, 0);
+	tapes__free(&t);
+	return r;
+}
+
+Test(replay, of_different_runs_is_told_with_what_to_do)
+{
+	struct replay r = replay_runs("job-1", "job-\033[2J");
+
+	cr_expect(strstr(r.said, "0.tape is of run job-1, but "), "%s", r.said);
+	cr_expect(strstr(r.said, "1.tape of run job-\\x1b[2J: these are different runs"), "%s", r.said);
+	cr_expect(strstr(r.said, "the same --run-id"), "%s", r.said);
+	replay__free(&r);
+	r = replay_runs("job-1", "job-1");
+	cr_expect_str_eq(r.said, "");
+	replay__free(&r);
+	r = replay_runs(NULL, "job-1");
+	cr_expect_str_eq(r.said, "", "an old tape may be of any run");
+	replay__free(&r);
 }
 
 /* --- vLLM's own memory log -------------------------------------------------------------------- */

@@ -26,8 +26,9 @@
 
 static void tell_specs(struct run *run)
 {
-	feed_host(run, .start_ns = T0, .realtime_offset_ns = -7, .window_ns = 100000000,
-		.step = 16 * MIB);
+	feed_host(run, .boot_id = "3f1c", .start_ns = T0, .realtime_offset_ns = -7,
+		.clock = { .read_ns = 42, .synced = true, .estimate_ns = 180000, .most_ns = 2500000,
+		.tai_s = 37 }, .window_ns = 100000000, .step = 16 * MIB);
 	feed_spec(run, .id = 0, .text = "libtorch.so:load", .profile = "torch",
 		.entry = { "ModelRunner.load_model:调用model_loader.load_model之前",
 			"before ModelRunner.load_model: model_loader.load_model" },
@@ -143,7 +144,8 @@ static void whole_run(struct run *run)
 		.costs = { [RT_COST_RSS_STAT] = { .runs = 460800, .sampled = 7200, .ns = 1800000 }, [RT_COST_FUNCTION] = { .runs = 3 },
 			[RT_COST_SWITCH] = { 6400, 1, 200, 6336, 99, 4950 },
 			[RT_COST_SAMPLE] = { .runs = 100, .sampled = 100, .ns = 3000000 } });
-	feed_end(run, .time_ns = T0 + 21 * SEC, .reason = "interrupt");
+	feed_end(run, .time_ns = T0 + 21 * SEC, .reason = "interrupt", .realtime_offset_ns = -9,
+		.clock = { .read_ns = 40 });
 }
 
 /* --- goldens ---------------------------------------------------------------------------------- */

@@ -212,8 +212,8 @@ static error_t parse_output_option(int key, char *arg, struct argp_state *state)
 		return cli_append(&opt->tapes, &opt->n_tapes, sizeof(char *), &arg) ? ENOMEM : 0;
 	case KEY_RUN_ID:
 		opt->run_id = arg;
-		if (!*arg || strlen(arg) >= RUN_ID_MAX)
-			argp_error(state, "--run-id %s: it takes 1 to %d characters", arg, RUN_ID_MAX - 1);
+		if (!*arg)
+			argp_error(state, "--run-id: it is empty");
 		return 0;
 	case KEY_SCHEMA:
 		parse_schema(opt, arg, state);
@@ -342,7 +342,21 @@ static const char *check(const struct options *opt, char why[MAX_WHY])
 		return "nothing to trace: give --pid PID, or -- COMMAND ARGS";
 	if (opt->user && !opt->argv)
 		return "--user is for a command after \"--\"";
+	if (opt->run_id && strlen(opt->run_id) >= RUN_ID_MAX) {
+		snprintf(why, MAX_WHY, "a run id, of --run-id or RAMTRACE_RUN_ID, has at most %d characters",
+			RUN_ID_MAX - 1);
+		return why;
+	}
 	return NULL;
+}
+
+/* What a job gives to all its machines without naming it in each command. */
+static void take_environment(struct options *opt)
+{
+	const char *id = getenv("RAMTRACE_RUN_ID");
+
+	if (opt->command == CMD_TRACE && !opt->run_id && id && *id)
+		opt->run_id = id;
 }
 
 /* Who makes a picture of a tape did not ask for its log. */
@@ -410,6 +424,7 @@ int options__parse(int argc, char **argv, struct options *opt)
 		log_error("command line: %s", strerror(err));
 		return EXIT_USAGE;
 	}
+	take_environment(opt);
 	wrong = check(opt, why);
 	if (wrong) {
 		log_error("%s (see --help)", wrong);

@@ -89,7 +89,7 @@ struct options {
 	bool verify;
 	uint64_t sample_every_ns; /* figures between rows; 0: none */
 	bool sample_every_set;
-	const char *run_id;	  /* --run-id; NULL: one is made up */
+	const char *run_id;	  /* --run-id or RAMTRACE_RUN_ID; NULL: one is made up */
 	uint32_t ring_bytes;
 	struct limits limits; /* for tests */
 };

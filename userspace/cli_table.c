@@ -81,7 +81,8 @@ static const struct argp_option option_table[] = {
 		"they have operators. May be repeated",
 		4},
 	{"run-id", KEY_RUN_ID, "ID", 0,
-		"what joins the runs of several machines, in jsonl, tapes and exports; random", 4},
+		"what joins the runs of several machines, in jsonl, tapes and exports; from RAMTRACE_RUN_ID, "
+		"else random", 4},
 	{"json-schema", KEY_SCHEMA, "rows|summary|diff", OPTION_ARG_OPTIONAL,
 		"print the schema of --format jsonl, of --summary-json, or of what diff writes; rows", 4},
 	{"quiet", KEY_QUIET, NULL, 0, "nothing but the log, errors and warnings", 4},

@@ -94,6 +94,27 @@ struct run_costs {
 	uint64_t cpu_ns;
 	struct fact_limit limit;
 };
+enum clock_state {
+	CLOCK_SYNCED,
+	CLOCK_UNSYNCED, /* as far as its kernel knows, nothing synchronises it */
+	CLOCK_MOVED,	/* it was set while it was traced, or the machine slept */
+	CLOCK_UNKNOWN,	/* the recording does not say */
+};
+struct run_clock {
+	const char *host;
+	enum clock_state state;
+	size_t same_as; /* the first run on the same clock, counted from 0; of most it is this one */
+	uint64_t estimate_ns, most_ns; /* of a synchronised one: its error, at the worse end of the run */
+	int64_t moved_ns;
+};
+/* Of several runs in one log: how far their times can be compared. */
+struct run_clocks {
+	const struct run_clock *runs; /* in their order */
+	size_t n;
+	size_t clocks, synced;		/* distinct ones, and those that are synchronised */
+	uint64_t estimate_ns, most_ns; /* so much any two of the latter differ; 0: there are no two */
+	uint64_t close; /* rows not farther than that from one of another clock before them, or more */
+};
 struct run_summary {
 	const struct fact_host *host;
 	const struct fact_end *end; /* NULL when the tape broke off */
@@ -118,10 +139,14 @@ struct run_summary {
 	size_t n_readings;
 	const struct tree_reading *most; /* NULL: there was none */
 	struct held_check check;
+	const struct run_clocks *clocks; /* NULL: of one run */
 };
 
 struct catalog;
 struct growth;
+
+/* "synchronised", "unsynchronised", "set", "unknown". */
+const char *clock_state_name(enum clock_state state);
 
 /* "ring", "proc_map", ...: as jsonl names a loss. */
 const char *loss_name(enum rt_loss loss);

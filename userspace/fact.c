@@ -4,27 +4,31 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "disasm.h"
 #include "fact_internal.h"
 #include "out.h"
 
 enum {
 	MAX_TEXT = 16 << 10,   /* bytes of one string: a command line may be of any length */
-	MAX_HITS = 4096,       /* likewise */
-	MAX_TRAPS = sizeof(((struct fact_counters *)0)->trap_ns) / sizeof(uint64_t),
-	MAX_COSTS = sizeof(((struct fact_counters *)0)->costs) / sizeof(struct rt_cost),
-	MAX_LOSS = sizeof(((struct fact_counters *)0)->loss) / sizeof(uint64_t),
 };
 
 /* --- the fields that are plain ---------------------------------------------------------------- */
+
+#define CLOCK(member)                                                                              \
+	F(member.read_ns, "clock_read_ns", U64, .optional = true),                                 \
+	F(member.synced, "clock_synced", BOOL, .optional = true),                                  \
+	F(member.estimate_ns, "clock_estimate_ns", U64, .optional = true),                         \
+	F(member.most_ns, "clock_most_ns", U64, .optional = true),                                 \
+	F(member.tai_s, "clock_tai_s", I64, .optional = true)
 
 static const struct field host_fields[] = {
 	F(host.host, "host", TEXT),
 	F(host.kernel, "kernel", TEXT),
 	F(host.version, "version", TEXT),
 	F(host.run_id, "run_id", TEXT_OPT),
+	F(host.boot_id, "boot_id", TEXT_OPT),
 	F(host.start_ns, "start_ns", U64),
 	F(host.realtime_offset_ns, "realtime_offset_ns", I64),
+	CLOCK(host.clock),
 	F(host.window_ns, "window_ns", U64, .optional = true),
 	F(host.step, "step", U64, .optional = true),
 	F(host.growth, "growth", BOOL, .optional = true),
@@ -94,6 +98,8 @@ static const struct field counters_fields[] = {
 static const struct field end_fields[] = {
 	F(end.time_ns, "time_ns", U64),
 	F(end.reason, "reason", TEXT),
+	F(end.realtime_offset_ns, "realtime_offset_ns", I64, .optional = true),
+	CLOCK(end.clock),
 	END,
 };
 
@@ -194,8 +200,7 @@ static int encode_field(json_t *obj, const struct fact *fact, const struct field
 	return err;
 }
 
-/* Puts a new, empty list into the object, which owns it. */
-static json_t *add_list(json_t *obj, const char *name)
+json_t *fact_add_list(json_t *obj, const char *name)
 {
 	json_t *list = json_array();
 
@@ -204,7 +209,7 @@ static json_t *add_list(json_t *obj, const char *name)
 
 static int encode_specs(json_t *obj, const struct fact_func *func)
 {
-	json_t *list = add_list(obj, "specs");
+	json_t *list = fact_add_list(obj, "specs");
 
 	if (!list)
 		return -ENOMEM;
@@ -217,7 +222,7 @@ static int encode_specs(json_t *obj, const struct fact_func *func)
 /* From file *next on, as many as one record should have. */
 static int encode_files(json_t *obj, const struct fact_maps *maps, size_t *next)
 {
-	json_t *list = add_list(obj, "files"), *text;
+	json_t *list = fact_add_list(obj, "files"), *text;
 	size_t bytes = 0;
 
 	if (!list)
@@ -227,88 +232,6 @@ static int encode_files(json_t *obj, const struct fact_maps *maps, size_t *next)
 		if (json_array_append_new(list, text))
 			return -ENOMEM;
 		bytes += json_string_length(text) + 3;
-	}
-	return 0;
-}
-
-static int encode_hit(json_t *list, const struct fact_hits *hit)
-{
-	json_t *obj;
-
-	if (hit->entries > INT64_MAX || hit->returns > INT64_MAX)
-		return -EOVERFLOW;
-	obj = json_pack("{s:I, s:I, s:I}", "func", (json_int_t)hit->func,
-		"entries", (json_int_t)hit->entries, "returns", (json_int_t)hit->returns);
-	return json_array_append_new(list, obj) ? -ENOMEM : 0;
-}
-
-/* As they are in struct rt_cost. */
-static int encode_cost(json_t *list, const struct rt_cost *c)
-{
-	const uint64_t numbers[] = {c->runs, c->sampled, c->ns, c->others, c->others_sampled, c->others_ns};
-	json_t *one = json_array(), *value;
-	int err = 0;
-
-	for (size_t i = 0; one && !err && i < sizeof(numbers) / sizeof(*numbers); i++) {
-		err = fact_json_u64(numbers[i], &value);
-		if (!err && json_array_append_new(one, value))
-			err = -ENOMEM;
-	}
-	if (err) {
-		json_decref(one);
-		return err;
-	}
-	return json_array_append_new(list, one) ? -ENOMEM : 0;
-}
-
-/* One array of numbers for each class; nothing where nothing ran. */
-static int encode_costs(json_t *obj, const struct fact_counters *counters)
-{
-	size_t n = MAX_COSTS;
-	json_t *list = NULL, *value;
-	int err;
-
-	while (n && !counters->costs[n - 1].runs)
-		n--;
-	if (n)
-		list = add_list(obj, "costs");
-	for (size_t i = 0; i < n; i++) {
-		err = list ? encode_cost(list, &counters->costs[i]) : -ENOMEM;
-		if (err)
-			return err;
-	}
-	list = counters->trap_ns[COST_EMULATED] ? add_list(obj, "trap_ns") : NULL;
-	for (size_t i = 0; list && i < MAX_TRAPS; i++) {
-		err = fact_json_u64(counters->trap_ns[i], &value);
-		if (err || json_array_append_new(list, value))
-			return err ? err : -ENOMEM;
-	}
-	return 0;
-}
-
-/* All losses; from hit *next on, as many as one record should have. */
-static int encode_counters(json_t *obj, const struct fact_counters *counters, size_t *next)
-{
-	json_t *list = add_list(obj, "loss"), *value = NULL;
-	int err;
-
-	for (size_t i = 0; i < MAX_LOSS; i++) {
-		err = fact_json_u64(counters->loss[i], &value);
-		if (!err && json_array_append_new(list, value))
-			err = -ENOMEM;
-		if (err)
-			return err;
-	}
-	err = encode_costs(obj, counters);
-	if (err)
-		return err;
-	list = add_list(obj, "hits");
-	if (!list)
-		return -ENOMEM;
-	for (size_t n = 0; n < MAX_HITS && *next < counters->n_hits; n++, ++*next) {
-		err = encode_hit(list, &counters->hits[*next]);
-		if (err)
-			return err;
 	}
 	return 0;
 }
@@ -328,7 +251,7 @@ static int encode(json_t *obj, const struct fact *fact, size_t *next)
 	case REC_MAPS:
 		return encode_files(obj, &fact->maps, next);
 	case REC_COUNTERS:
-		return encode_counters(obj, &fact->counters, next);
+		return fact_counters__encode(obj, &fact->counters, next);
 	case REC_READING:
 		return fact_reading__encode(obj, &fact->reading, next);
 	default:
@@ -395,7 +318,7 @@ int fact_take_u64(const json_t *value, uint64_t *out)
 	return 0;
 }
 
-static int take_u32(const json_t *value, uint32_t *out)
+int fact_take_u32(const json_t *value, uint32_t *out)
 {
 	uint64_t v;
 	int err = fact_take_u64(value, &v);
@@ -419,7 +342,7 @@ static int decode_field(const json_t *obj, struct fact *fact, const struct field
 	case TEXT_OPT:
 		return fact_take_text(value, at);
 	case U32:
-		return take_u32(value, at);
+		return fact_take_u32(value, at);
 	case U64:
 		return fact_take_u64(value, at);
 	case I64:
@@ -462,7 +385,7 @@ static int decode_specs(const json_t *obj, struct fact_func *func)
 
 	func->specs = specs;
 	for (size_t i = 0; !err && i < func->n_specs; i++)
-		err = take_u32(json_array_get(list, i), &func->specs[i]);
+		err = fact_take_u32(json_array_get(list, i), &func->specs[i]);
 	return err;
 }
 
@@ -475,68 +398,6 @@ static int decode_files(const json_t *obj, struct fact_maps *maps)
 	maps->files = files;
 	for (size_t i = 0; !err && i < maps->n_files; i++)
 		err = fact_take_text(json_array_get(list, i), &maps->files[i]);
-	return err;
-}
-
-static int decode_hit(const json_t *obj, struct fact_hits *hit)
-{
-	int err = take_u32(json_object_get(obj, "func"), &hit->func);
-
-	if (!err)
-		err = fact_take_u64(json_object_get(obj, "entries"), &hit->entries);
-	if (!err)
-		err = fact_take_u64(json_object_get(obj, "returns"), &hit->returns);
-	return err;
-}
-
-/* Tapes of before have only the first three. */
-static int decode_cost(const json_t *list, struct rt_cost *c)
-{
-	uint64_t *const numbers[] = {(uint64_t *)&c->runs, (uint64_t *)&c->sampled, (uint64_t *)&c->ns,
-		(uint64_t *)&c->others, (uint64_t *)&c->others_sampled, (uint64_t *)&c->others_ns};
-	int err = json_array_size(list) < 3 ? -EBADMSG : 0;
-
-	for (size_t i = 0; !err && i < json_array_size(list) && i < sizeof(numbers) / sizeof(*numbers); i++)
-		err = fact_take_u64(json_array_get(list, i), numbers[i]);
-	return err;
-}
-
-/* Tapes of before have none. */
-static int decode_costs(const json_t *obj, struct fact_counters *counters)
-{
-	const json_t *list = json_object_get(obj, "costs");
-	int err = 0;
-
-	if (list && !json_is_array(list))
-		return -EBADMSG;
-	for (size_t i = 0; !err && i < json_array_size(list) && i < MAX_COSTS; i++) {
-		err = decode_cost(json_array_get(list, i), &counters->costs[i]);
-	}
-	list = json_object_get(obj, "trap_ns");
-	for (size_t i = 0; !err && i < json_array_size(list) && i < MAX_TRAPS; i++)
-		err = fact_take_u64(json_array_get(list, i), &counters->trap_ns[i]);
-	return err;
-}
-
-static int decode_counters(const json_t *obj, struct fact_counters *counters)
-{
-	const json_t *list = json_object_get(obj, "loss");
-	void *hits = NULL;
-	int err = 0;
-
-	if (list && !json_is_array(list))
-		return -EBADMSG;
-	for (size_t i = 0; !err && i < json_array_size(list) && i < MAX_LOSS; i++)
-		err = fact_take_u64(json_array_get(list, i), &counters->loss[i]);
-	if (!err)
-		err = decode_costs(obj, counters);
-	if (err)
-		return err;
-	err = fact_open_list(obj, "hits", sizeof(*counters->hits), &counters->n_hits, &hits);
-	counters->hits = hits;
-	list = json_object_get(obj, "hits");
-	for (size_t i = 0; !err && i < counters->n_hits; i++)
-		err = decode_hit(json_array_get(list, i), &counters->hits[i]);
 	return err;
 }
 
@@ -554,7 +415,7 @@ static int decode(const json_t *obj, struct fact *fact)
 	case REC_MAPS:
 		return decode_files(obj, &fact->maps);
 	case REC_COUNTERS:
-		return decode_counters(obj, &fact->counters);
+		return fact_counters__decode(obj, &fact->counters);
 	case REC_READING:
 		return fact_reading__decode(obj, &fact->reading);
 	default:

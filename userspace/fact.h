@@ -16,11 +16,21 @@
 #include "record.h"
 #include "smaps.h"
 
+/* How far CLOCK_REALTIME may be off, as the kernel was told by what synchronises it. */
+struct fact_clock {
+	uint64_t read_ns; /* to within this its offset was read; 0: old tapes say nothing of all this */
+	bool synced;	  /* then its error is, and if nothing is synchronised, 0: */
+	uint64_t estimate_ns, most_ns; /* so large by estimate, and at most */
+	int64_t tai_s;		       /* TAI - UTC; 0: not set */
+};
+
 struct fact_host {
 	char *host, *kernel, *version; /* host name, uname -r, version of this tool */
 	char *run_id;		       /* joins the runs of several machines; NULL: old tapes have none */
+	char *boot_id;		       /* hosts that have it in common have one clock; NULL: not known */
 	uint64_t start_ns;	       /* CLOCK_MONOTONIC when tracing began: 0.000s of the log */
 	int64_t realtime_offset_ns;    /* CLOCK_REALTIME - CLOCK_MONOTONIC */
+	struct fact_clock clock;       /* then */
 	uint64_t window_ns;	       /* by how much the live log is delayed */
 	uint64_t step;		       /* bytes; 0: no points */
 	bool growth;		       /* full attribution is on */
@@ -105,6 +115,8 @@ struct fact_counters {
 struct fact_end {
 	uint64_t time_ns;
 	char *reason; /* "exit", "interrupt", "duration", ... */
+	int64_t realtime_offset_ns; /* another than the host's: the clock was set, or the machine slept */
+	struct fact_clock clock;    /* read_ns 0: neither is known */
 };
 
 enum reading_when {

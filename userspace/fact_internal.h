@@ -33,8 +33,17 @@ json_t *fact_json_text(const char *s); /* clean, and cut where a fact's strings 
 int fact_json_u64(uint64_t v, json_t **out);
 int fact_take_text(const json_t *value, char **out);
 int fact_take_u64(const json_t *value, uint64_t *out);
+int fact_take_u32(const json_t *value, uint32_t *out);
+/* Puts a new, empty list into the object, which owns it. NULL: no memory. */
+json_t *fact_add_list(json_t *obj, const char *name);
 /* The list, of *n members, and memory for as many; *n is 0 where there is no such list. */
 int fact_open_list(const json_t *obj, const char *name, size_t member, size_t *n, void **out);
+
+/* --- counters: fact_counters.c ---------------------------------------------------------------- */
+
+/* All losses; from hit *next on, as many as one record should have. */
+int fact_counters__encode(json_t *obj, const struct fact_counters *counters, size_t *next);
+int fact_counters__decode(const json_t *obj, struct fact_counters *counters);
 
 /* --- readings: fact_reading.c ----------------------------------------------------------------- */
 

@@ -14,7 +14,8 @@
  * Between the runs and the sink stand the ops of this file. They give rows one count, and times
  * one clock: CLOCK_MONOTONIC of the first tape's host. A time of another host is moved by the
  * difference of the two offsets to CLOCK_REALTIME. If a run began before that host was booted, its
- * times would be negative, so then the host that has been up for longest gives the clock.
+ * times would be negative, so then the host that has been up for longest gives the clock. How far
+ * that can be trusted is the business of clocks.h.
  */
 #include "merge.h"
 
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "clocks.h"
 #include "labels.h"
 #include "pool.h"
 
@@ -44,6 +46,7 @@ struct merge {
 	struct fact_host host;		/* the common one; its strings are ours */
 	struct pool *pool;
 	struct labels *labels;
+	struct clocks *clocks;
 	uint64_t seq;
 	struct run_summary sum; /* of the runs that are over */
 	struct fact_end end;	/* of the run that ended last */
@@ -77,33 +80,26 @@ static uint64_t shift(const struct source *s, uint64_t time_ns)
 }
 
 /* A tape that broke off before it named its host has no offset: its times stay as they are. */
-static bool has_clock(const struct fact_host *host)
-{
-	return host->realtime_offset_ns != 0;
-}
-
 static int64_t choose_clock(const struct merge *m)
 {
-	const struct fact_host *first = NULL, *longest_up = NULL, *h;
+	int64_t first = 0, longest_up = 0, offset;
 	bool negative = false;
 
 	for (size_t i = 0; i < m->n; i++) {
-		h = m->hosts[i];
-		if (!has_clock(h))
-			continue;
-		first = first ? first : h;
-		if (!longest_up || h->realtime_offset_ns < longest_up->realtime_offset_ns)
-			longest_up = h;
+		offset = clocks__offset(m->clocks, i);
+		if (!first)
+			first = offset;
+		if (offset && (!longest_up || offset < longest_up))
+			longest_up = offset;
 	}
-	for (size_t i = 0; first && i < m->n; i++) {
-		struct source s = { .shift_ns = sub_sat(m->hosts[i]->realtime_offset_ns,
-					    first->realtime_offset_ns) };
+	for (size_t i = 0; i < m->n; i++) {
+		struct source s;
 
-		negative |= has_clock(m->hosts[i]) && !shift(&s, m->hosts[i]->start_ns);
+		offset = clocks__offset(m->clocks, i);
+		s.shift_ns = sub_sat(offset, first);
+		negative |= offset && !shift(&s, m->hosts[i]->start_ns);
 	}
-	if (!first)
-		return 0;
-	return negative ? longest_up->realtime_offset_ns : first->realtime_offset_ns;
+	return negative ? longest_up : first;
 }
 
 /* --- the common host ----------------------------------------------------------------------- */
@@ -154,9 +150,10 @@ static int make_host(struct merge *m)
 	for (size_t i = 0; i < m->n; i++) {
 		const struct fact_host *h = m->hosts[i];
 		struct source *s = &m->sources[i];
+		int64_t offset = clocks__offset(m->clocks, i);
 		uint64_t start_ns;
 
-		s->shift_ns = has_clock(h) ? sub_sat(h->realtime_offset_ns, clock) : 0;
+		s->shift_ns = offset ? sub_sat(offset, clock) : 0;
 		start_ns = shift(s, h->start_ns);
 		all->start_ns = start_ns < all->start_ns ? start_ns : all->start_ns;
 		all->window_ns = h->window_ns > all->window_ns ? h->window_ns : all->window_ns;
@@ -229,6 +226,7 @@ static int on_row(void *ctx, const struct row *row)
 	copy.proc = &p;
 	copy.seq = ++m->seq;
 	copy.time_ns = shift(s, row->time_ns);
+	clocks__row(m->clocks, s->number - 1, copy.time_ns);
 	return m->ops->row ? m->ops->row(m->ctx, &copy) : 0;
 }
 
@@ -372,6 +370,7 @@ static int on_summary(void *ctx, const struct run_summary *sum)
 	all->tree_end.shmem += sum->tree_end.shmem;
 	all->tree_end.swap += sum->tree_end.swap;
 	add_end(s, sum->end);
+	clocks__end(s->merge->clocks, s->number - 1, sum->end);
 	return err;
 }
 
@@ -436,21 +435,35 @@ static struct source *merge__earliest(struct merge *m, int *err)
 	return *err ? NULL : first;
 }
 
-/* Every tape up to its first event, so that all hosts and their specs are known. */
+/* A tape up to its first event, so that its host and specs are known. */
+static int source__begin(struct source *s)
+{
+	uint64_t time_ns;
+	const char *id;
+	int err = 0;
+
+	source__due(s, &time_ns, &err);
+	if (!err)
+		err = run__begin(s->run);
+	if (err)
+		return err;
+	id = s->merge->hosts[s->number - 1]->run_id;
+	s->tape->run_id = id ? strdup(id) : NULL;
+	return id && !s->tape->run_id ? -ENOMEM : 0;
+}
+
 static int merge__begin(struct merge *m)
 {
 	const struct spec_stat *specs;
-	uint64_t time_ns;
 	size_t n;
 	int err = 0;
 
-	for (size_t i = 0; i < m->n && !err; i++) {
-		source__due(&m->sources[i], &time_ns, &err);
-		if (!err)
-			err = run__begin(m->sources[i].run);
-	}
+	for (size_t i = 0; i < m->n && !err; i++)
+		err = source__begin(&m->sources[i]);
 	if (!err)
-		err = make_host(m);
+		m->clocks = clocks__new(m->hosts, m->n);
+	if (!err)
+		err = m->clocks ? make_host(m) : -ENOMEM;
 	if (!err)
 		err = pool__spec_stats(m->pool, &specs, &n);
 	if (!err && m->ops->runs)
@@ -476,6 +489,7 @@ static int merge__finish(struct merge *m)
 		err = labels__list(m->labels, &sum->labels, &sum->n_labels);
 	sum->host = &m->host;
 	sum->end = m->broken ? NULL : &m->end;
+	sum->clocks = clocks__judge(m->clocks);
 	if (!err && m->ops->summary)
 		err = m->ops->summary(m->ctx, sum);
 	if (!err && m->ops->flush)
@@ -513,6 +527,7 @@ static void merge__close(struct merge *m)
 		run__free(m->sources[i].run);
 	pool__free(m->pool);
 	labels__free(m->labels);
+	clocks__free(m->clocks);
 	free(m->sources);
 	free(m->hosts);
 	free(m->readings);

@@ -10,6 +10,7 @@ struct merge_tape {
 	struct tape_reader *reader;
 	int err;	     /* out: of a read that failed; the tape ended there */
 	uint64_t undecoded;  /* out: records that were passed over */
+	char *run_id;	     /* out, to be freed: NULL: it has none */
 };
 
 /* Renders them all, in the order of CLOCK_REALTIME: one header, one count of rows, one clock, one

@@ -531,6 +531,7 @@ int report__print(struct report *r, const struct run_summary *sum, struct out *o
 	qsort(r->programs, r->n_programs, sizeof(r->programs[0]), by_birth);
 	HASH_SORT(r->others, by_kind);
 	print_title(r, sum, o);
+	report_clocks(r->lang, sum, o);
 	if (r->n_programs) {
 		err = print_programs(r, o, false);
 		if (err)

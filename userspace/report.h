@@ -29,6 +29,11 @@ double func_took_ns(const struct run_costs *costs, const struct func_stat *f);
 /* Nothing where nothing was measured. -ENOMEM. */
 int report_costs(enum lang lang, const struct run_summary *sum, struct out *o);
 
+/* --- several runs in one log: report_clock.c -------------------------------------------------- */
+
+/* How far their times can be compared; nothing where there is one clock. */
+void report_clocks(enum lang lang, const struct run_summary *sum, struct out *o);
+
 /* --- readings of /proc: report_memory.c ------------------------------------------------------- */
 
 struct report_memory;

@@ -84,9 +84,11 @@ static void put_runs(struct jsonl *j)
 		put_str(j, ",\"kernel\":", h->kernel ? h->kernel : "");
 		put_str(j, ",\"version\":", h->version ? h->version : "");
 		put_str(j, ",\"run_id\":", h->run_id);
+		put_str(j, ",\"boot_id\":", h->boot_id);
 		put_u64(j, ",\"cpus\":", h->cpus);
 		put_u64(j, ",\"start_ns\":", h->start_ns);
 		put_i64(j, ",\"realtime_offset_ns\":", h->realtime_offset_ns);
+		jsonl_put_clock(j, &h->clock);
 		put_text(j, "}");
 	}
 	put_text(j, "]");
@@ -102,10 +104,12 @@ static int jsonl__header(void *ctx, const struct fact_host *host, const struct s
 	put_str(j, ",\"kernel\":", host->kernel ? host->kernel : "");
 	put_str(j, ",\"version\":", host->version ? host->version : "");
 	put_str(j, ",\"run_id\":", host->run_id);
+	put_str(j, ",\"boot_id\":", host->boot_id);
 	put_u64(j, ",\"cpus\":", host->cpus);
 	put_str(j, ",\"lang\":", j->lang == LANG_ZH ? "zh" : "en");
 	put_u64(j, ",\"start_ns\":", host->start_ns);
 	put_i64(j, ",\"realtime_offset_ns\":", host->realtime_offset_ns);
+	jsonl_put_clock(j, &host->clock);
 	put_u64(j, ",\"window_ns\":", host->window_ns);
 	put_u64(j, ",\"step\":", host->step);
 	put_text(j, ",\"specs\":[");
@@ -321,6 +325,22 @@ static void put_label(struct jsonl *j, const struct label_stat *l, bool first)
 	put_text(j, "}");
 }
 
+static void put_end(struct jsonl *j, const struct fact_end *end)
+{
+	if (!end) {
+		put_null(j, ",\"end\":");
+		return;
+	}
+	put_u64(j, ",\"end\":{\"time_ns\":", end->time_ns);
+	put_str(j, ",\"reason\":", end->reason ? end->reason : "");
+	if (end->clock.read_ns)
+		put_i64(j, ",\"realtime_offset_ns\":", end->realtime_offset_ns);
+	else
+		put_null(j, ",\"realtime_offset_ns\":");
+	jsonl_put_clock(j, &end->clock);
+	put_text(j, "}");
+}
+
 static int jsonl__summary(void *ctx, const struct run_summary *sum)
 {
 	struct jsonl *j = ctx;
@@ -360,13 +380,9 @@ static int jsonl__summary(void *ctx, const struct run_summary *sum)
 	jsonl_put_costs(j, sum);
 	if (sum->n_readings)
 		jsonl_put_readings(j, sum);
-	if (sum->end) {
-		put_u64(j, ",\"end\":{\"time_ns\":", sum->end->time_ns);
-		put_str(j, ",\"reason\":", sum->end->reason ? sum->end->reason : "");
-		put_text(j, "}");
-	} else {
-		put_null(j, ",\"end\":");
-	}
+	if (sum->clocks)
+		jsonl_put_clocks(j, sum->clocks);
+	put_end(j, sum->end);
 	return end_line(j);
 }
 

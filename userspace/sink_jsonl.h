@@ -94,6 +94,13 @@ void jsonl_put_costs(struct jsonl *j, const struct run_summary *sum);
 /* The member of a function. */
 void jsonl_put_took(struct jsonl *j, const struct run_costs *costs, const struct func_stat *f);
 
+/* --- clocks: sink_jsonl_clock.c --------------------------------------------------------------- */
+
+/* The member `clock` of a header, a run or an end. */
+void jsonl_put_clock(struct jsonl *j, const struct fact_clock *c);
+/* The member `clocks` of the summary of several runs. */
+void jsonl_put_clocks(struct jsonl *j, const struct run_clocks *c);
+
 /* --- readings of /proc: sink_jsonl_memory.c --------------------------------------------------- */
 
 int jsonl__reading(void *ctx, const struct reading *reading);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "absent.h"
+#include "clock.h"
 #include "event.h"
 #include "fact.h"
 #include "gauge.h"
@@ -36,6 +37,8 @@
 #include "trace_internal.h"
 #include "version.h"
 #include "watch.h"
+
+#define UUID_LEN 36
 
 uint64_t trace_clock(clockid_t clock)
 {
@@ -167,9 +170,28 @@ static void get_run_id(const struct options *opt, char id[RUN_ID_MAX])
 		fclose(f);
 }
 
+static void get_boot_id(char id[UUID_LEN + 1])
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (!f || fscanf(f, "%36s", id) != 1)
+		id[0] = '\0';
+	if (f)
+		fclose(f);
+}
+
+/* Who names a run has several machines in mind, and afterwards it is too late. */
+static void warn_of_clock(const struct tracer *t, const struct fact_clock *clock)
+{
+	if (t->opt->run_id && !clock->synced)
+		log_warn("nothing synchronises the clock of this machine, as far as its kernel knows: the order "
+			 "of its rows against those of other machines will not be known. Let chrony, ntpd or "
+			 "systemd-timesyncd run");
+}
+
 int trace_emit_host(struct tracer *t)
 {
-	char host[256] = "", run_id[RUN_ID_MAX];
+	char host[256] = "", run_id[RUN_ID_MAX], boot_id[UUID_LEN + 1];
 	struct utsname uts;
 	struct fact fact = {.kind = REC_HOST};
 
@@ -181,7 +203,10 @@ int trace_emit_host(struct tracer *t)
 	get_run_id(t->opt, run_id);
 	fact.host.run_id = run_id;
 	fact.host.start_ns = t->start_ns;
-	fact.host.realtime_offset_ns = trace_clock(CLOCK_REALTIME) - trace_clock(CLOCK_MONOTONIC);
+	get_boot_id(boot_id);
+	fact.host.boot_id = boot_id[0] ? boot_id : NULL;
+	clock_read(&fact.host.realtime_offset_ns, &fact.host.clock);
+	warn_of_clock(t, &fact.host.clock);
 	fact.host.window_ns = WINDOW_NS;
 	fact.host.step = t->points ? t->opt->step : 0;
 	fact.host.growth = t->growth;
@@ -202,6 +227,7 @@ static int emit_end(struct tracer *t)
 
 	fact.end.time_ns = trace_clock(CLOCK_MONOTONIC);
 	fact.end.reason = (char *)t->reason;
+	clock_read(&fact.end.realtime_offset_ns, &fact.end.clock);
 	return fact__emit(&fact, trace_emit, t);
 }
 

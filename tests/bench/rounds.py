@@ -20,9 +20,11 @@ class Absent(Exception):
 
 
 def last_words(text):
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    """The last line that says something: of those that call themselves an error, if there are any."""
+    lines = [line.strip() for line in text.splitlines() if re.search(r"\w", line)]
     cause = [line for line in lines if "kernel headers" in line]  # bcc, before its traceback
-    return (cause or lines or ["it said nothing"])[-1].split(". ")[0][:160]
+    errors = [line for line in lines if re.search(r"\berror\b", line, re.I)]  # bpftrace, before what it underlines
+    return (cause or errors or lines or ["it said nothing"])[-1].split(". ")[0][:160]
 
 
 def run(argv, **more):
